@@ -1,0 +1,60 @@
+/** Who waits for what, and where that was written: the text of a `DeadlockError` and the data of `inspect`. */
+import type { CancelNode } from "./cancel-tree.ts";
+import { Strand } from "./strand.ts";
+import { TaskStrand, type TaskState } from "./task.ts";
+
+/** A task, as `inspect` shows it. */
+export interface TaskReport {
+  readonly id: number;
+  readonly name: string;
+  readonly status: TaskState;
+  /** What it waits for, one entry for each operation under way (an async body may have several). */
+  readonly waitingFor: readonly string[];
+  /** Where its generators stand, innermost first, as lines of a stack trace. */
+  readonly places: readonly string[];
+  readonly children: readonly TaskReport[];
+}
+
+interface Draft extends TaskReport {
+  readonly waitingFor: string[];
+  readonly places: string[];
+  readonly children: Draft[];
+}
+
+/** The tree of living tasks below one of them. */
+export function reportOf(task: TaskStrand): TaskReport {
+  const drafts = new Map<TaskStrand, Draft>();
+  const draftOf = (at: TaskStrand): Draft => {
+    let draft = drafts.get(at);
+    if (draft === undefined) {
+      draft = { id: at.id, name: at.name, status: at.status, waitingFor: [], places: [], children: [] };
+      drafts.set(at, draft);
+      if (at !== task && at.parent !== undefined) draftOf(at.parent).children.push(draft);
+    }
+    return draft;
+  };
+  const nodes: CancelNode[] = [task];
+  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
+    if (node instanceof Strand) {
+      const draft = draftOf(node.task);
+      if (node.waiting !== undefined) draft.waitingFor.push(node.waiting.label);
+      draft.places.push(...node.places());
+    }
+    nodes.push(...[...node.members()].reverse());
+  }
+  return draftOf(task);
+}
+
+/** Every blocked task of a run, in words. */
+export function describeBlocked(main: TaskStrand): string {
+  const lines = ["Every task is blocked and nothing is left that could wake one:"];
+  const describe = (task: TaskReport, depth: number): void => {
+    const indent = "  ".repeat(depth + 1);
+    const waiting = task.waitingFor.length === 0 ? "its children" : task.waitingFor.join(" and ");
+    lines.push(`${indent}${task.name} (task ${String(task.id)}) waits for ${waiting}`);
+    for (const place of task.places) lines.push(`${indent}  ${place}`);
+    for (const child of task.children) describe(child, depth + 1);
+  };
+  describe(reportOf(main), 0);
+  return lines.join("\n");
+}

@@ -1,0 +1,105 @@
+/**
+ * `group.completed()`: the children in the order in which they end.
+ *
+ * Invariant: each child that ends after the call is yielded once, kept until it is read; the stream ends when none can
+ * come any more.
+ */
+import { ClosedResourceError, EndOfStream } from "./errors.ts";
+import { Immediate } from "./leaf.ts";
+import type { Strand } from "./strand.ts";
+import { ReceiveStreamBase } from "./streams.ts";
+import type { Task } from "./task.ts";
+import type { Operation } from "./types.ts";
+import { Queued, WaitQueue } from "./wait-queue.ts";
+
+/** What the stream asks its group. */
+interface Source {
+  readonly host: Strand;
+  mayComplete(readerIsHost: boolean): boolean;
+}
+
+export class Completed extends ReceiveStreamBase<Task<unknown>> {
+  readonly source: Source;
+  readonly ended: Task<unknown>[] = [];
+  readonly line = new WaitQueue<Take>();
+  isClosed = false;
+
+  constructor(source: Source) {
+    super();
+    this.source = source;
+  }
+
+  receive(): Operation<Task<unknown>> {
+    return new Take(this);
+  }
+
+  close(): Operation<void> {
+    return new Close(this);
+  }
+
+  push(task: Task<unknown>): void {
+    if (this.isClosed) return;
+    const reader = this.line.shift();
+    if (reader === undefined) this.ended.push(task);
+    else reader.resume(task);
+  }
+
+  /** Ends the readers for whom nothing can come any more. */
+  checkEnd(): void {
+    for (const reader of [...this.readers()]) {
+      if (this.source.mayComplete(reader.waiter === this.source.host.task)) continue;
+      this.line.remove(reader);
+      reader.fail(new EndOfStream("Every task of the group has ended."));
+    }
+  }
+
+  private *readers(): Generator<Take, void, undefined> {
+    for (let at = this.line.first; at !== undefined; at = at.behind as Take | undefined) yield at;
+  }
+}
+
+export function completedTasks(source: Source): Completed {
+  return new Completed(source);
+}
+
+class Take extends Queued<Task<unknown>> {
+  readonly label = "a task of the group to end";
+  private readonly stream: Completed;
+
+  constructor(stream: Completed) {
+    super(stream.line);
+    this.stream = stream;
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const { stream } = this;
+    if (stream.isClosed) return this.refuse(strand, new ClosedResourceError());
+    const task = stream.ended.shift();
+    if (task !== undefined) return this.complete(strand, task);
+    if (stream.source.mayComplete(strand.task === stream.source.host.task)) return this.queueUp(strand);
+    return this.refuse(strand, new EndOfStream("Every task of the group has ended."));
+  }
+}
+
+class Close extends Immediate<void> {
+  readonly label = "closing";
+  private readonly stream: Completed;
+
+  constructor(stream: Completed) {
+    super();
+    this.stream = stream;
+  }
+
+  protected override perform(strand: Strand): IteratorResult<unknown, unknown> {
+    this.act();
+    return super.perform(strand);
+  }
+
+  protected act(): void {
+    const { stream } = this;
+    stream.isClosed = true;
+    for (let reader = stream.line.shift(); reader !== undefined; reader = stream.line.shift()) {
+      reader.fail(new ClosedResourceError());
+    }
+  }
+}

@@ -1,0 +1,8 @@
+/** The sharp tools, for whoever builds backends, streams and bridges. Everything of the main entry is here as well. */
+export * from "./index.ts";
+export type { Backend, Loop, LoopOptions, Runnable, Timer, TimerHandle } from "./backend.ts";
+export type { TaskReport } from "./blocked.ts";
+export { addInstrument, inspect } from "./inspect.ts";
+export type { Instrument } from "./instruments.ts";
+export { ParkingLot, type ParkingLotStatistics } from "./parking-lot.ts";
+export { type AbortFn, checkpoint, checkpointIfCancelled, shieldedCheckpoint, suspend, type Waiter } from "./suspend.ts";

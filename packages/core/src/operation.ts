@@ -1,0 +1,257 @@
+/**
+ * Operations: one thing, yielded or awaited.
+ *
+ * Invariant: an operation is lazy, and the same object may be yielded by several tasks at once: its state belongs to one
+ * performance, and a second performance while the first is under way gets an iterator of its own.
+ */
+import { storage } from "./ambient.ts";
+import { AsyncStrand } from "./async-frame.ts";
+import { Awaited } from "./awaited.ts";
+import { beginBody } from "./body.ts";
+import { operationBrand } from "./brand.ts";
+import { AmbientContextError, UsageError } from "./errors.ts";
+import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
+import { Frame, type Startable, type Stepper, type Strand } from "./strand.ts";
+import { crossed } from "./trace.ts";
+import type { Coroutine, Instruction, Operation } from "./types.ts";
+
+type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
+type Rejected<R> = ((error: unknown) => R | PromiseLike<R>) | null | undefined;
+
+/** The strand that is being stepped. */
+export function here(): Strand {
+  const strand = realm.current;
+  if (strand !== undefined) return strand;
+  if (foreignRealm) refuseForeignRealm();
+  throw new UsageError(
+    "An operation was iterated outside any task. Write `yield* operation` in a task, or `await operation`.",
+  );
+}
+
+export abstract class OperationBase<T> implements Operation<T>, Startable, Stepper {
+  /** Between the first `next` of a performance and the one that ends it. */
+  protected active = false;
+  private awaited: Awaited<T> | undefined = undefined;
+
+  abstract readonly label: string;
+
+  /** First call of a performance: completes, or changes the strand and answers `pending`. */
+  protected abstract perform(strand: Strand): IteratorResult<unknown, unknown>;
+
+  get [operationBrand](): true {
+    return true;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Operation";
+  }
+
+  [Symbol.iterator](): Iterator<Instruction, T, unknown> {
+    return (this.active ? this.again() : this) as unknown as Iterator<Instruction, T, unknown>;
+  }
+
+  next(value: unknown): IteratorResult<unknown, unknown> {
+    if (!this.active) return this.perform(here());
+    if (value === realm.probe) {
+      // oxlint-disable-next-line unicorn/error-message -- only its trace is read
+      realm.probe.trace ??= new Error().stack;
+      return realm.pending;
+    }
+    this.active = false;
+    realm.done.value = value;
+    return realm.done;
+  }
+
+  throw(error: unknown): never {
+    this.active = false;
+    throw error;
+  }
+
+  begin(strand: Strand): IteratorResult<unknown, unknown> {
+    const iterator = this[Symbol.iterator]() as unknown as Stepper;
+    strand.iterator = iterator;
+    return iterator.next(undefined);
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- awaiting is one of the two ways to perform an operation
+  then<A = T, B = never>(onFulfilled?: Fulfilled<T, A>, onRejected?: Rejected<B>): Promise<A | B> {
+    return (this.awaited ??= this.start()).then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(onRejected?: Rejected<B>): Promise<T | B> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.then().finally(onFinally);
+  }
+
+  /** A fresh performance of the same operation, while this one is under way. Rare: two tasks, one object. */
+  protected again(): this {
+    const copy = Object.assign(Object.create(Object.getPrototypeOf(this) as object) as this, this);
+    copy.active = false;
+    return copy;
+  }
+
+  /** Whether the first step may be taken in the stack of an `await`: it runs no code of a user's body. */
+  protected get isLeaf(): boolean {
+    return false;
+  }
+
+  private start(): Awaited<T> {
+    if (foreignRealm) refuseForeignRealm();
+    const awaited = new Awaited<T>();
+    const place = storage?.get();
+    if (place === undefined || place.run.ended) {
+      this.startOutside(awaited);
+    } else if (place.frame?.isOpen !== true) {
+      awaited.settle(true, lostTask(place.frame !== undefined));
+    } else {
+      const strand = new AsyncStrand(place.frame, this, awaited as Awaited<unknown>);
+      if (!this.isLeaf || !this.completesInline(strand, awaited)) place.frame.strandBegan();
+      if (!this.isLeaf) strand.schedule();
+    }
+    return awaited;
+  }
+
+  private startOutside(awaited: Awaited<T>): void {
+    const { runOutside } = realm;
+    if (runOutside === undefined) {
+      awaited.settle(true, new UsageError(noDefaultBackend));
+      return;
+    }
+    runOutside(this).then(
+      (value) => awaited.settle(false, value),
+      (error: unknown) => awaited.settle(true, error),
+    );
+  }
+
+  private completesInline(strand: AsyncStrand, awaited: Awaited<T>): boolean {
+    const before = realm.current;
+    realm.current = strand;
+    let failed = false;
+    let value: unknown;
+    try {
+      strand.resumption = undefined;
+      const result = this.begin(strand);
+      if (result === realm.pending) return false;
+      value = result.value;
+    } catch (error) {
+      failed = true;
+      value = error;
+    } finally {
+      realm.current = before;
+    }
+    strand.detach();
+    awaited.settle(failed, value);
+    return true;
+  }
+}
+
+const noDefaultBackend =
+  'An operation was awaited outside any run and no default backend is set. Import from "anyloop", ' +
+  "or call setDefaultBackend(…), or use run(operation, { backend }).";
+
+function lostTask(ended: boolean): AmbientContextError {
+  return new AmbientContextError(
+    ended
+      ? "An operation was awaited in an async function whose task has gone on without it. " +
+          "Await the function itself in the task, or use run(operation) for work of its own."
+      : "An operation was awaited where a run is alive but no async body of it is on the way (an async helper called " +
+          "from a generator task, or a callback). Call it as `yield* fromPromise(() => helper())`, or make it a body.",
+  );
+}
+
+/** A function made with `operation`, called: it runs in a frame of its own on the caller's strand. */
+export class CallOperation<T> extends OperationBase<T> {
+  private readonly body: (...args: never[]) => unknown;
+  private readonly self: unknown;
+  private readonly args: readonly unknown[];
+
+  constructor(body: (...args: never[]) => unknown, self: unknown, args: readonly unknown[]) {
+    super();
+    this.body = body;
+    this.self = self;
+    this.args = args;
+  }
+
+  get label(): string {
+    return this.body.name;
+  }
+
+  protected perform(strand: Strand): IteratorResult<unknown, unknown> {
+    this.active = true;
+    return strand.push(new CallFrame(this.label), this);
+  }
+
+  override begin(strand: Strand): IteratorResult<unknown, unknown> {
+    return beginBody(strand, this.body, this.self, this.args);
+  }
+}
+
+class CallFrame extends Frame {
+  readonly label: string;
+
+  constructor(label: string) {
+    super();
+    this.label = label;
+  }
+
+  leave(strand: Strand, failed: boolean, value: unknown): boolean {
+    if (failed) crossed(value, this.label);
+    return strand.outcome(failed, value);
+  }
+}
+
+/**
+ * Makes a function that returns operations, from a generator function. The result can be yielded in a task of any
+ * backend, or awaited from plain async code.
+ *
+ * ```ts
+ * const greet: (name: string) => Operation<string> = operation(function* (name) {
+ *   yield* sleep(1);
+ *   return `hello ${name}`;
+ * });
+ * console.log(await greet("world")); // hello world
+ * ```
+ */
+export function operation<A extends readonly unknown[], T>(
+  body: (this: void, ...args: A) => Coroutine<T>,
+): (...args: A) => Operation<T>;
+export function operation<This, A extends readonly unknown[], T>(
+  body: (this: This, ...args: A) => Coroutine<T>,
+): (this: This, ...args: A) => Operation<T>;
+export function operation<A extends readonly unknown[], T>(
+  body: (this: unknown, ...args: A) => Coroutine<T>,
+): (this: unknown, ...args: A) => Operation<T> {
+  if (typeof body !== "function") throw new UsageError("operation() takes a generator function: function* (…) { … }.");
+  const call = function (this: unknown, ...args: A): Operation<T> {
+    return new CallOperation<T>(body, this, args);
+  };
+  Object.defineProperty(call, "name", { value: body.name });
+  return call;
+}
+
+/**
+ * The same for methods: an operation that runs a generator method of `self`.
+ *
+ * ```ts
+ * class Greeter {
+ *   greet(name: string): Operation<string> {
+ *     return perform(this, this.#greet, name);
+ *   }
+ *   *#greet(name: string): Coroutine<string> {
+ *     yield* sleep(1);
+ *     return `hello ${name}`;
+ *   }
+ * }
+ * console.log(await new Greeter().greet("world")); // hello world
+ * ```
+ */
+export function perform<This, A extends readonly unknown[], T>(
+  self: This,
+  body: (this: This, ...args: A) => Coroutine<T>,
+  ...args: A
+): Operation<T> {
+  return new CallOperation<T>(body, self, args);
+}

@@ -1,0 +1,240 @@
+/**
+ * The machine: a strand is one line of execution, an explicit stack of frames with an iterator on top.
+ *
+ * `yield*` on an operation calls its iterator's `next`, inside the task's own generator; the operation completes there
+ * and then, or changes the strand (parks it, pushes a frame) and answers `pending`, which comes out of the outermost
+ * generator's `next`. So a step costs the same at any depth, and no instruction has to be decoded.
+ *
+ * Invariant: exactly one of these holds: the strand is being stepped (`realm.current`), it is scheduled, it waits
+ * (`waiting`), or it has ended. A cancellation is thrown only into a strand that waits.
+ */
+import { CancelNode } from "./cancel-tree.ts";
+import { type Cancelled, UsageError } from "./errors.ts";
+import type { Runnable } from "./backend.ts";
+import { isOperation } from "./brand.ts";
+import { realm, stepBudget } from "./realm.ts";
+import type { Run } from "./run.ts";
+import type { TaskStrand } from "./task.ts";
+
+/** What stands on top of a strand: a generator, or an operation's own iterator. */
+export interface Stepper {
+  next(value: unknown): IteratorResult<unknown, unknown>;
+  throw(error: unknown): IteratorResult<unknown, unknown>;
+}
+
+/** Work that a strand can begin: an operation, or a body with its arguments. */
+export interface Startable {
+  /** For traces. */
+  readonly label: string;
+  /** Sets the strand's iterator and gives the answer of its first step. May throw what a body throws. */
+  begin(strand: Strand): IteratorResult<unknown, unknown>;
+}
+
+/** What a parked strand waits for. */
+export interface Waiting {
+  readonly label: string;
+  /** Asked once for each cancellation that arrives; either leaves the strand alone or wakes it. */
+  interrupt(cancelled: Cancelled): void;
+}
+
+/** A mark on the stack: what is to happen when the iterator above it has ended. */
+export abstract class Frame {
+  /** The caller, suspended in the operation that pushed this frame. */
+  iterator: Stepper | undefined = undefined;
+  below: Frame | undefined = undefined;
+  abstract readonly label: string;
+  /** Sets the outcome for the caller and answers true, or parks the strand and answers false. */
+  abstract leave(strand: Strand, failed: boolean, value: unknown): boolean;
+}
+
+/** Gives back what the strand is resumed with: the iterator of what has no generator of its own. */
+export const passing: Stepper = {
+  next(value: unknown) {
+    if (value === realm.probe) return realm.pending;
+    realm.done.value = value;
+    return realm.done;
+  },
+  throw(error: unknown) {
+    throw error;
+  },
+};
+
+export abstract class Strand extends CancelNode implements Runnable {
+  readonly run: Run;
+  abstract readonly task: TaskStrand;
+  /** The innermost node: where cancellation is looked up. */
+  node: CancelNode = this;
+  /** Undefined while `resumption` is work that has yet to begin. */
+  iterator: Stepper | undefined = undefined;
+  frame: Frame | undefined = undefined;
+  waiting: Waiting | undefined = undefined;
+  /** What the next step resumes with. */
+  resumption: unknown;
+  resumesFailed = false;
+
+  constructor(run: Run, work: Startable) {
+    super();
+    this.run = run;
+    this.resumption = work;
+  }
+
+  /** The bottom of the stack was reached. */
+  protected abstract end(failed: boolean, value: unknown): void;
+
+  /** Resumes a parked strand in a later step. */
+  wake(failed: boolean, value: unknown): void {
+    this.waiting = undefined;
+    this.resumesFailed = failed;
+    this.resumption = value;
+    this.schedule();
+  }
+
+  schedule(): void {
+    const run = this.run;
+    if (run.hooks !== undefined) run.hooks.call("taskScheduled", this.task);
+    run.loop.schedule(this);
+  }
+
+  /** Called from inside an operation's `next`: the strand goes on with `work` above `frame`. */
+  push(frame: Frame, work: Startable): typeof realm.pending {
+    frame.iterator = this.iterator;
+    frame.below = this.frame;
+    this.frame = frame;
+    this.iterator = undefined;
+    this.resumption = work;
+    realm.budget--;
+    return realm.pending;
+  }
+
+  /** Parks the strand on its own stack: `frame` is asked again once `wake` was called. For frames that wait. */
+  waitIn(frame: Frame, waiting: Waiting): false {
+    frame.iterator = this.iterator;
+    frame.below = this.frame;
+    this.frame = frame;
+    this.iterator = passing;
+    this.waiting = waiting;
+    return false;
+  }
+
+  step(): void {
+    const { run } = this;
+    const before = realm.current;
+    realm.current = this;
+    realm.budget = stepBudget;
+    if (run.hooks === undefined) {
+      this.advance();
+    } else {
+      run.hooks.call("beforeStep", this.task);
+      this.advance();
+      run.hooks.call("afterStep", this.task);
+    }
+    realm.current = before;
+  }
+
+  private advance(): void {
+    let { resumption: value, resumesFailed: failed } = this;
+    this.resumption = undefined;
+    this.resumesFailed = false;
+    for (;;) {
+      const iterator = this.iterator;
+      try {
+        const result =
+          iterator === undefined
+            ? (value as Startable).begin(this)
+            : failed
+              ? iterator.throw(value)
+              : iterator.next(value);
+        if (result === realm.pending) {
+          if (this.iterator !== undefined) return;
+          // A frame was pushed. Calls that never wait must not keep the others waiting either.
+          if (realm.budget <= 0) {
+            this.schedule();
+            return;
+          }
+          value = this.resumption;
+          failed = false;
+          this.resumption = undefined;
+          continue;
+        }
+        if (result.done !== true) {
+          if (result.value === realm.pending.value) return;
+          value = notAnOperation(result.value);
+          failed = true;
+          continue;
+        }
+        value = result.value;
+        failed = false;
+        if (isOperation(value)) {
+          this.iterator = value[Symbol.iterator]() as Stepper;
+          value = undefined;
+          continue;
+        }
+      } catch (error) {
+        value = error;
+        failed = true;
+      }
+      const frame = this.frame;
+      if (frame === undefined) {
+        this.iterator = passing;
+        this.end(failed, value);
+        return;
+      }
+      this.iterator = frame.iterator;
+      this.frame = frame.below;
+      if (!frame.leave(this, failed, value)) return;
+      ({ resumption: value, resumesFailed: failed } = this);
+      this.resumption = undefined;
+      this.resumesFailed = false;
+    }
+  }
+
+  /** Sets the outcome with which the caller goes on; for frames that have nothing to wait for. */
+  outcome(failed: boolean, value: unknown): true {
+    this.resumesFailed = failed;
+    this.resumption = value;
+    return true;
+  }
+
+  interrupt(): void {
+    // With a scope inside, that scope is told as well, and decides: it may be a shield.
+    if (this.node === this) this.tellWaiting();
+  }
+
+  /** The innermost node has a new cancellation. */
+  tellWaiting(): void {
+    if (this.node.pending !== undefined) this.waiting?.interrupt(this.node.pending);
+  }
+
+  /** Where each suspended generator of this strand stands, innermost first: the lines of a trace. */
+  places(): string[] {
+    const places: string[] = [];
+    let iterator = this.iterator;
+    for (let frame = this.frame; ; frame = frame.below) {
+      if (iterator !== undefined && this.waiting !== undefined) {
+        const line = probe(iterator);
+        if (line !== undefined) places.push(line);
+      }
+      if (frame === undefined) return places;
+      iterator = frame.iterator;
+    }
+  }
+}
+
+/**
+ * Sends the probe into a suspended generator. It travels down its `yield*` to the operation, which notes the stack and
+ * answers `pending` without completing: the generator is left where it was.
+ */
+function probe(iterator: Stepper): string | undefined {
+  realm.probe.trace = undefined;
+  iterator.next(realm.probe);
+  return realm.probe.trace;
+}
+
+function notAnOperation(value: unknown): UsageError {
+  return new UsageError(
+    isOperation(value)
+      ? "An operation was yielded with `yield`. Write `yield* operation`."
+      : "A task yielded something that is not an operation. Write `yield*` and an operation; " +
+          "for a promise, `yield* fromPromise(promise)`.",
+  );
+}

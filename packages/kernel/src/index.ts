@@ -1,0 +1,4 @@
+/** The kernel backend: see `kernel()`. */
+export { VirtualClock } from "./clock.ts";
+export { detectHost, type Host } from "./host.ts";
+export { type Kernel, kernel, type KernelOptions } from "./kernel.ts";

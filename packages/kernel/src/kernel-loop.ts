@@ -1,0 +1,118 @@
+/**
+ * The loop of one run on a kernel: its ready ring, and what the host owes it.
+ *
+ * Invariant: a loop with something ready is in its kernel's line exactly once.
+ */
+import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
+import { HeapEntry } from "./timer-heap.ts";
+
+/** What a loop needs of its kernel. */
+export interface Driver {
+  now(): number;
+  hostNow(): number;
+  becameReady(loop: KernelLoop): void;
+  arm(entry: KernelTimer): void;
+  disarm(entry: KernelTimer): void;
+  holdsChanged(): void;
+  closed(loop: KernelLoop): void;
+}
+
+/** The ready ring, in order of arrival or by seed. */
+export interface Ready {
+  readonly size: number;
+  push(runnable: Runnable): void;
+  shift(): Runnable | undefined;
+}
+
+export class KernelTimer extends HeapEntry implements TimerHandle {
+  readonly loop: KernelLoop;
+  readonly timer: Timer;
+  readonly cancels: boolean;
+
+  constructor(deadline: number, sequence: number, loop: KernelLoop, timer: Timer, cancels: boolean) {
+    super(deadline, sequence);
+    this.loop = loop;
+    this.timer = timer;
+    this.cancels = cancels;
+  }
+
+  cancel(): void {
+    this.loop.driver.disarm(this);
+  }
+}
+
+/** Steps between two looks at the clock. */
+const stepsPerLook = 16;
+
+let timers = 0;
+
+export class KernelLoop implements Loop {
+  readonly driver: Driver;
+  readonly options: LoopOptions;
+  holds = 0;
+  private readonly ready: Ready;
+  private isClosed = false;
+  private inLine = false;
+  private sliceEnd = 0;
+  private readonly steps = (): void => {
+    const { ready, driver } = this;
+    let left = stepsPerLook;
+    for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+      next.step();
+      if (this.isClosed) return;
+      if (--left > 0) continue;
+      if (driver.hostNow() >= this.sliceEnd) return;
+      left = stepsPerLook;
+    }
+  };
+
+  constructor(driver: Driver, ready: Ready, options: LoopOptions) {
+    this.driver = driver;
+    this.ready = ready;
+    this.options = options;
+  }
+
+  now(): number {
+    return this.driver.now();
+  }
+
+  schedule(runnable: Runnable): void {
+    if (this.isClosed) return;
+    this.ready.push(runnable);
+    if (this.inLine) return;
+    this.inLine = true;
+    this.driver.becameReady(this);
+  }
+
+  callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
+    const entry = new KernelTimer(deadline, timers++, this, timer, order === "deadline");
+    this.driver.arm(entry);
+    return entry;
+  }
+
+  hold(): void {
+    this.holds++;
+  }
+
+  release(): void {
+    this.holds--;
+    this.driver.holdsChanged();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.driver.closed(this);
+  }
+
+  /** Takes steps until nothing is ready or the slice is over. */
+  drain(sliceEnd: number): void {
+    this.sliceEnd = sliceEnd;
+    this.inLine = false;
+    if (this.isClosed) return;
+    this.options.enter(this.steps);
+    if (this.ready.size > 0 && !this.isClosed && !this.inLine) {
+      this.inLine = true;
+      this.driver.becameReady(this);
+    }
+  }
+}

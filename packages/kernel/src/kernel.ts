@@ -1,0 +1,251 @@
+/**
+ * Our own kernel: it drains what is ready in slices, keeps the timers of all its runs under one host timer, and asks the
+ * host for one tick when work arrives.
+ *
+ * Invariant: whenever something is ready and no drain is on the way, exactly one tick is requested; whenever a timer is
+ * set, the host timer is armed for the nearest one or a tick is requested.
+ */
+import { type Backend, type Instrument, UsageError } from "@anyloop/core/lowlevel";
+import type { LoopOptions } from "@anyloop/core/lowlevel";
+import { SeededRing } from "./batch.ts";
+import type { VirtualClock } from "./clock.ts";
+import { watchProcess } from "./deadlock.ts";
+import { detectHost, type Host } from "./host.ts";
+import { type Driver, KernelLoop, type KernelTimer } from "./kernel-loop.ts";
+import { seeded } from "./random.ts";
+import { Ring } from "./ring.ts";
+import { TimerHeap } from "./timer-heap.ts";
+
+export interface KernelOptions {
+  /** Time: the host's if not given. A `VirtualClock` serves one kernel. */
+  readonly clock?: VirtualClock | undefined;
+  /** A whole number: the order of ready tasks is drawn from it, the same each time. */
+  readonly seed?: number | undefined;
+  /** Milliseconds of steps between two turns of the host; 0.2 if not given. */
+  readonly sliceMs?: number | undefined;
+  /** Told about every run of this kernel. */
+  readonly instruments?: readonly Instrument[] | undefined;
+  /** What becomes of a run in which every task waits for another: `"throw"` (default) a DeadlockError, or nothing. */
+  readonly deadlock?: "throw" | "ignore" | undefined;
+  /** What the kernel runs in; found out if not given. */
+  readonly host?: Host | undefined;
+}
+
+/** A kernel is a backend, and can be driven by hand as trio's guest mode is. */
+export interface Kernel extends Backend {
+  /** Fires what is due and takes one slice of steps. The host calls it; a test with a host of its own may. */
+  tick(): void;
+  /** When the next timer is due, on the kernel's clock in milliseconds; `-Infinity` if something is ready, `Infinity` if nothing will be. */
+  nextDeadline(): number;
+}
+
+/** Empty turns of the host before a virtual clock jumps. The first may be what is left of the turn we are in. */
+const quietTurns = 2;
+
+class KernelDriver implements Kernel, Driver {
+  readonly name = "kernel";
+  readonly instruments: readonly Instrument[] | undefined;
+  private readonly host: Host;
+  private readonly clock: VirtualClock | undefined;
+  private readonly draw: ((below: number) => number) | undefined;
+  private readonly sliceMs: number;
+  private readonly throwsDeadlock: boolean;
+  private readonly loops = new Set<KernelLoop>();
+  private readonly line = new Ring<KernelLoop>();
+  private readonly timers = new TimerHeap<KernelTimer>();
+  private ticking = false;
+  private requested = false;
+  private sliceEnd = 0;
+  private armedFor = Infinity;
+  private disarmHost: (() => void) | undefined = undefined;
+  private unwatch: (() => void) | undefined = undefined;
+  /** Counts ticks, to see whether anything happened in between. */
+  private ticks = 0;
+  private quietCheck = false;
+
+  constructor(options: KernelOptions) {
+    this.host = options.host ?? detectHost();
+    this.clock = options.clock;
+    this.sliceMs = options.sliceMs ?? 0.2;
+    this.throwsDeadlock = options.deadlock !== "ignore";
+    this.instruments = options.instruments;
+    this.draw = options.seed === undefined ? undefined : seeded(options.seed);
+    this.clock?.attach(() => this.request());
+  }
+
+  open(options: LoopOptions): KernelLoop {
+    const loop = new KernelLoop(this, this.draw === undefined ? new Ring() : new SeededRing(this.draw), options);
+    this.loops.add(loop);
+    if (this.clock === undefined && this.throwsDeadlock) this.unwatch ??= watchProcess(this.host, this);
+    return loop;
+  }
+
+  now(): number {
+    return (this.clock ?? this.host).now();
+  }
+
+  hostNow(): number {
+    return this.host.now();
+  }
+
+  nextDeadline(): number {
+    return this.line.size > 0 ? -Infinity : (this.timers.top?.deadline ?? Infinity);
+  }
+
+  becameReady(loop: KernelLoop): void {
+    this.line.push(loop);
+    this.request();
+  }
+
+  arm(entry: KernelTimer): void {
+    this.timers.add(entry);
+    if (!this.ticking && this.timers.top === entry) this.rest();
+  }
+
+  disarm(entry: KernelTimer): void {
+    this.timers.remove(entry);
+    if (this.timers.top === undefined) this.disarmTimer();
+  }
+
+  holdsChanged(): void {
+    if (!this.ticking && this.line.size === 0) this.checkQuiet();
+  }
+
+  /** Whether the host owes any run a wake-up. */
+  get isHeld(): boolean {
+    for (const loop of this.loops) if (loop.holds > 0) return true;
+    return false;
+  }
+
+  closed(loop: KernelLoop): void {
+    this.loops.delete(loop);
+    if (this.loops.size > 0) return;
+    this.unwatch?.();
+    this.unwatch = undefined;
+    this.disarmTimer();
+  }
+
+  /** Nobody can wake any of these runs. */
+  reportDeadlock(): void {
+    if (!this.throwsDeadlock) return;
+    for (const loop of this.loops) loop.options.deadlocked();
+  }
+
+  readonly tick = (): void => {
+    this.requested = false;
+    if (this.ticking) return;
+    this.ticking = true;
+    this.ticks++;
+    const now = this.host.now();
+    // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
+    if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
+    this.fire();
+    do this.line.shift()?.drain(this.sliceEnd);
+    while (this.line.size > 0 && this.host.now() < this.sliceEnd);
+    this.ticking = false;
+    if (this.line.size > 0) {
+      this.requested = true;
+      this.host.turn(this.turn);
+    } else {
+      this.rest();
+    }
+  };
+
+  private readonly turn = (): void => {
+    this.sliceEnd = 0;
+    this.tick();
+  };
+
+  private request(): void {
+    if (this.ticking || this.requested) return;
+    this.requested = true;
+    if (this.host.now() < this.sliceEnd) this.host.soon(this.tick);
+    else this.host.turn(this.turn);
+  }
+
+  /** Everything due, operations first: what is done in time is not cancelled by the deadline that it met. */
+  private fire(): void {
+    const now = this.now();
+    let deadlines: KernelTimer[] | undefined;
+    for (let { top } = this.timers; top !== undefined && top.deadline <= now; { top } = this.timers) {
+      this.timers.remove(top);
+      if (top.cancels) (deadlines ??= []).push(top);
+      else top.timer.expired();
+    }
+    if (deadlines === undefined) return;
+    for (const { loop, timer } of deadlines) loop.options.enter(() => timer.expired());
+  }
+
+  /** Nothing is ready: sleep until the nearest timer. */
+  private rest(): void {
+    if (this.clock !== undefined) {
+      this.checkQuiet();
+      return;
+    }
+    const top = this.timers.top;
+    if (top === undefined) {
+      this.disarmTimer();
+    } else if (top.deadline < this.armedFor) {
+      this.disarmTimer();
+      this.armedFor = top.deadline;
+      this.disarmHost = this.host.timer(Math.max(0, top.deadline - this.now()), () => {
+        this.disarmHost = undefined;
+        this.armedFor = Infinity;
+        this.sliceEnd = 0;
+        this.tick();
+      });
+    }
+  }
+
+  private disarmTimer(): void {
+    this.disarmHost?.();
+    this.disarmHost = undefined;
+    this.armedFor = Infinity;
+  }
+
+  /** Virtual time goes on, or a deadlock is told, after a whole host turn in which nothing became ready. */
+  private checkQuiet(turns = 0, ticks = this.ticks): void {
+    if (this.clock === undefined || (turns === 0 && this.quietCheck) || this.loops.size === 0) return;
+    this.quietCheck = true;
+    this.host.turn(() => {
+      this.quietCheck = false;
+      if (this.requested || this.ticks !== ticks || this.isHeld) {
+        if (!this.requested && !this.isHeld) this.checkQuiet();
+      } else if (turns + 1 < quietTurns) {
+        this.checkQuiet(turns + 1, ticks);
+      } else {
+        this.moveTime();
+      }
+    });
+  }
+
+  private moveTime(): void {
+    const top = this.timers.top;
+    if (top === undefined) {
+      this.reportDeadlock();
+    } else if (this.clock?.autojump === true || top.deadline <= this.now()) {
+      this.clock?.jumpTo(top.deadline);
+      this.tick();
+    }
+  }
+}
+
+/**
+ * Makes a backend of our own kernel.
+ *
+ * ```ts
+ * await run(sleep(1), { backend: kernel({ seed: 7 }) });
+ * ```
+ *
+ * @throws UsageError for options that cannot be.
+ */
+export function kernel(options: KernelOptions = {}): Kernel {
+  const { seed, sliceMs } = options;
+  if (seed !== undefined && !Number.isInteger(seed)) {
+    throw new UsageError(`The seed is ${String(seed)}. Give a whole number.`);
+  }
+  if (sliceMs !== undefined && !(sliceMs >= 0)) {
+    throw new UsageError(`sliceMs is ${String(sliceMs)}. Give a number of milliseconds, 0 or more.`);
+  }
+  return new KernelDriver(options);
+}

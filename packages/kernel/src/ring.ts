@@ -1,0 +1,39 @@
+/**
+ * The ready ring: a first-in-first-out buffer that grows and never moves what is in it but to grow.
+ *
+ * Invariant: capacity is a power of two, so that a mask replaces the division; a slot that was read is cleared, so that
+ * nothing is kept alive by it.
+ */
+export class Ring<T> {
+  private slots: (T | undefined)[] = Array.from({ length: 16 });
+  private head = 0;
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
+
+  push(item: T): void {
+    if (this.count === this.slots.length) this.grow();
+    this.slots[(this.head + this.count) & (this.slots.length - 1)] = item;
+    this.count++;
+  }
+
+  /** The oldest item; undefined if there is none. */
+  shift(): T | undefined {
+    if (this.count === 0) return undefined;
+    const item = this.slots[this.head];
+    this.slots[this.head] = undefined;
+    this.head = (this.head + 1) & (this.slots.length - 1);
+    this.count--;
+    return item;
+  }
+
+  private grow(): void {
+    const { slots, head } = this;
+    const grown: (T | undefined)[] = Array.from({ length: slots.length * 2 });
+    for (let index = 0; index < slots.length; index++) grown[index] = slots[(head + index) & (slots.length - 1)];
+    this.slots = grown;
+    this.head = 0;
+  }
+}

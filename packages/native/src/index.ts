@@ -1,0 +1,2 @@
+/** The native backend: see `native()`. */
+export { native, type NativeOptions } from "./native.ts";

@@ -1,0 +1,2 @@
+/** Tools for testing code built on anyloop. */
+export {};

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // Workspace packages resolve to their TypeScript sources, so tests need no build.
+  ssr: { resolve: { conditions: ["@anyloop/source", "module", "node", "development|production"] } },
+  test: {
+    include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+    pool: "forks",
+    reporters: ["default", "./scripts/count-reporter.ts"],
+    coverage: { provider: "v8", include: ["packages/*/src/**"] },
+  },
+});
