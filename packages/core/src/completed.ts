@@ -5,9 +5,8 @@
  * come any more.
  */
 import { ClosedResourceError, EndOfStream } from "./errors.ts";
-import { Immediate } from "./leaf.ts";
 import type { Strand } from "./strand.ts";
-import { ReceiveStreamBase } from "./streams.ts";
+import { closing, ReceiveStreamBase } from "./streams.ts";
 import type { Task } from "./task.ts";
 import type { Operation } from "./types.ts";
 import { Queued, WaitQueue } from "./wait-queue.ts";
@@ -34,7 +33,10 @@ export class Completed extends ReceiveStreamBase<Task<unknown>> {
   }
 
   close(): Operation<void> {
-    return new Close(this);
+    return closing(() => {
+      this.isClosed = true;
+      for (const reader of this.line) this.line.fail(reader, new ClosedResourceError());
+    });
   }
 
   push(task: Task<unknown>): void {
@@ -46,15 +48,10 @@ export class Completed extends ReceiveStreamBase<Task<unknown>> {
 
   /** Ends the readers for whom nothing can come any more. */
   checkEnd(): void {
-    for (const reader of [...this.readers()]) {
+    for (const reader of this.line) {
       if (this.source.mayComplete(reader.waiter === this.source.host.task)) continue;
-      this.line.remove(reader);
-      reader.fail(new EndOfStream("Every task of the group has ended."));
+      this.line.fail(reader, new EndOfStream("Every task of the group has ended."));
     }
-  }
-
-  private *readers(): Generator<Take, void, undefined> {
-    for (let at = this.line.first; at !== undefined; at = at.behind as Take | undefined) yield at;
   }
 }
 
@@ -78,28 +75,5 @@ class Take extends Queued<Task<unknown>> {
     if (task !== undefined) return this.complete(strand, task);
     if (stream.source.mayComplete(strand.task === stream.source.host.task)) return this.queueUp(strand);
     return this.refuse(strand, new EndOfStream("Every task of the group has ended."));
-  }
-}
-
-class Close extends Immediate<void> {
-  readonly label = "closing";
-  private readonly stream: Completed;
-
-  constructor(stream: Completed) {
-    super();
-    this.stream = stream;
-  }
-
-  protected override perform(strand: Strand): IteratorResult<unknown, unknown> {
-    this.act();
-    return super.perform(strand);
-  }
-
-  protected act(): void {
-    const { stream } = this;
-    stream.isClosed = true;
-    for (let reader = stream.line.shift(); reader !== undefined; reader = stream.line.shift()) {
-      reader.fail(new ClosedResourceError());
-    }
   }
 }

@@ -42,6 +42,8 @@ export class Run implements RunInfo, TaskHome {
   hooks: Hooks | undefined;
   ended = false;
   lastTaskId = 0;
+  /** Started by an `await` outside any run: its task is nobody a user knows. */
+  isOutside = false;
   readonly locals = new Map<object, unknown>();
   private held = 0;
   private readonly contextPerTask: boolean;
@@ -168,7 +170,12 @@ export class InternalError extends AnyloopError {
 export function setDefaultBackend(backend: Backend): void {
   assertBackend(backend);
   realm.defaultBackend = backend;
-  realm.runOutside = (operation) => run(operation, { backend });
+  realm.runOutside = (operation) =>
+    new Promise((resolve, reject) => {
+      const outside = new Run(operation, backend, {}, resolve, reject);
+      outside.isOutside = true;
+      outside.start();
+    });
 }
 
 function assertBackend(backend: unknown): asserts backend is Backend {

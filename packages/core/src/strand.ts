@@ -210,10 +210,7 @@ export abstract class Strand extends CancelNode implements Runnable {
     const places: string[] = [];
     let iterator = this.iterator;
     for (let frame = this.frame; ; frame = frame.below) {
-      if (iterator !== undefined && this.waiting !== undefined) {
-        const line = probe(iterator);
-        if (line !== undefined) places.push(line);
-      }
+      if (iterator !== undefined && this.waiting !== undefined) places.push(...probe(iterator));
       if (frame === undefined) return places;
       iterator = frame.iterator;
     }
@@ -224,10 +221,13 @@ export abstract class Strand extends CancelNode implements Runnable {
  * Sends the probe into a suspended generator. It travels down its `yield*` to the operation, which notes the stack and
  * answers `pending` without completing: the generator is left where it was.
  */
-function probe(iterator: Stepper): string | undefined {
+function probe(iterator: Stepper): string[] {
   realm.probe.trace = undefined;
   iterator.next(realm.probe);
-  return realm.probe.trace;
+  const lines = (realm.probe.trace ?? "").split("\n").map((line) => line.trim());
+  const operation = lines.findIndex((line) => line.includes("next"));
+  const end = lines.findIndex((line) => line.includes("probe"));
+  return lines.slice(operation + 1, end < 0 ? undefined : end).filter((line) => !line.includes("Generator.next"));
 }
 
 function notAnOperation(value: unknown): UsageError {

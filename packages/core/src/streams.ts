@@ -4,9 +4,10 @@
  * Invariant: an operation on a stream either happened or threw; `EndOfStream` is the orderly end, `ClosedResourceError`
  * means that I closed it, `BrokenResourceError` that the other side is gone.
  */
-import { EndOfStream } from "./errors.ts";
+import { type Cancelled, EndOfStream } from "./errors.ts";
 import { Immediate } from "./leaf.ts";
 import { perform } from "./operation.ts";
+import type { Strand } from "./strand.ts";
 import type { Coroutine, Handler, Operation } from "./types.ts";
 
 /** Anything that can be closed by an operation. */
@@ -73,6 +74,30 @@ function* nextOf<T>(this: Receiver<T>): Coroutine<IteratorResult<T, undefined>> 
     if (error instanceof EndOfStream) return { done: true, value: undefined };
     throw error;
   }
+}
+
+class Closing extends Immediate<void> {
+  readonly label = "closing";
+  private readonly close: () => void;
+
+  constructor(close: () => void) {
+    super();
+    this.close = close;
+  }
+
+  protected override enterCancelled(strand: Strand, cancelled: Cancelled): IteratorResult<unknown, unknown> {
+    this.close();
+    return this.refuse(strand, cancelled);
+  }
+
+  protected act(): void {
+    this.close();
+  }
+}
+
+/** Closes at once, cancelled or not; only then is a cancellation thrown. */
+export function closing(close: () => void): Operation<void> {
+  return new Closing(close);
 }
 
 class Return extends Immediate<IteratorReturnResult<undefined>> {

@@ -15,7 +15,7 @@ import { Frame, type Strand, type Waiting } from "./strand.ts";
 import type { ReceiveStream } from "./streams.ts";
 import { openFrame } from "./ambient.ts";
 import { type Locals, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
-import type { Body, Handler, NameOptions, Operation, Work } from "./types.ts";
+import type { AnyWork, Body, Handler, NameOptions, Operation, Work } from "./types.ts";
 
 export interface TaskGroup {
   /**
@@ -135,9 +135,18 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   startSoon<T>(work: Work<T>, options?: NameOptions & { readonly daemon?: boolean | undefined }): Task<T> {
+    return this.launch(TaskStrand, work as AnyWork, options) as unknown as Task<T>;
+  }
+
+  /** @internal Starts a child of some kind of task. */
+  launch<K extends TaskStrand>(
+    Kind: new (...args: ConstructorParameters<typeof TaskStrand>) => K,
+    work: AnyWork,
+    options: (NameOptions & { readonly daemon?: boolean | undefined }) | undefined,
+  ): K {
     this.assertOpen();
     const { host } = this;
-    const task = new TaskStrand(host.run, startable(work), this, {
+    const task = new Kind(host.run, startable(work), this, {
       name: options?.name,
       daemon: options?.daemon,
       parent: host.task,
@@ -147,7 +156,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     if (task.daemon) this.daemons++;
     else this.holding++;
     if (task.daemon && this.daemonsTold) task.cancel(daemonReason);
-    return task.launch() as unknown as Task<T>;
+    return task.launch();
   }
 
   start<R = void>(body: Handler<[status: TaskStatus<R>]>, options?: NameOptions): Operation<R> {

@@ -49,6 +49,10 @@ export abstract class Queued<T> extends Leaf<T> {
   get waiter(): TaskStrand | undefined {
     return this.strand?.task;
   }
+
+  get waitingStrand(): Strand | undefined {
+    return this.strand;
+  }
 }
 
 export class WaitQueue<W extends Queued<unknown>> {
@@ -83,6 +87,20 @@ export class WaitQueue<W extends Queued<unknown>> {
     waiter.ahead = undefined;
     waiter.behind = undefined;
     this.count--;
+  }
+
+  *[Symbol.iterator](): Generator<W, void, undefined> {
+    for (let at = this.head; at !== undefined; ) {
+      const next = at.behind as W | undefined;
+      yield at;
+      at = next;
+    }
+  }
+
+  /** Takes one out of the line and makes it throw. */
+  fail(waiter: W, error: Error): void {
+    this.remove(waiter);
+    waiter.fail(error);
   }
 
   shift(): W | undefined {

@@ -5,10 +5,10 @@
  * nothing that became ready later overtakes.
  */
 import type { Runnable } from "@anyloop/core/lowlevel";
-import { Ring } from "./ring.ts";
+import { Deque } from "@anyloop/core/lowlevel";
 
 export class SeededRing {
-  private readonly arriving = new Ring<Runnable>();
+  private readonly arriving = new Deque<Runnable>();
   private batch: Runnable[] = [];
   private at = 0;
   private readonly draw: (below: number) => number;

@@ -13,7 +13,7 @@ import { watchProcess } from "./deadlock.ts";
 import { detectHost, type Host } from "./host.ts";
 import { type Driver, KernelLoop, type KernelTimer } from "./kernel-loop.ts";
 import { seeded } from "./random.ts";
-import { Ring } from "./ring.ts";
+import { Deque } from "@anyloop/core/lowlevel";
 import { TimerHeap } from "./timer-heap.ts";
 
 export interface KernelOptions {
@@ -51,7 +51,7 @@ class KernelDriver implements Kernel, Driver {
   private readonly sliceMs: number;
   private readonly throwsDeadlock: boolean;
   private readonly loops = new Set<KernelLoop>();
-  private readonly line = new Ring<KernelLoop>();
+  private readonly line = new Deque<KernelLoop>();
   private readonly timers = new TimerHeap<KernelTimer>();
   private ticking = false;
   private requested = false;
@@ -74,7 +74,7 @@ class KernelDriver implements Kernel, Driver {
   }
 
   open(options: LoopOptions): KernelLoop {
-    const loop = new KernelLoop(this, this.draw === undefined ? new Ring() : new SeededRing(this.draw), options);
+    const loop = new KernelLoop(this, this.draw === undefined ? new Deque() : new SeededRing(this.draw), options);
     this.loops.add(loop);
     if (this.clock === undefined && this.throwsDeadlock) this.unwatch ??= watchProcess(this.host, this);
     return loop;
@@ -129,6 +129,8 @@ class KernelDriver implements Kernel, Driver {
   reportDeadlock(): void {
     if (!this.throwsDeadlock) return;
     for (const loop of this.loops) loop.options.deadlocked();
+    // Told to stop, a run whose tasks cannot even be cancelled is told a second time, and gives up.
+    if (this.line.size === 0) for (const loop of this.loops) loop.options.deadlocked();
   }
 
   readonly tick = (): void => {

@@ -5,10 +5,10 @@
  * Invariant: one pump is on its way whenever a step is ready. Promise jobs alone would starve I/O and timers, so after
  * a slice of them the next one waits for a turn of the host.
  */
-import { type Backend, type Instrument, UsageError } from "@anyloop/core/lowlevel";
+import { type Backend, Deque, type Instrument, UsageError } from "@anyloop/core/lowlevel";
 import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
 import { hostTurn } from "./host-turn.ts";
-import { StepQueue } from "./step-queue.ts";
+
 
 export interface NativeOptions {
   /** Told about every run of this backend. */
@@ -42,7 +42,7 @@ function sliceIsOver(): boolean {
 
 class NativeLoop implements Loop {
   private readonly options: LoopOptions;
-  private readonly ready = new StepQueue<Runnable>();
+  private readonly ready = new Deque<Runnable>();
   private readonly timers = new Set<NativeTimer>();
   private isClosed = false;
   private readonly pump = (): void => {

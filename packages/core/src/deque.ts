@@ -1,11 +1,11 @@
 /**
- * The ready ring: a first-in-first-out buffer that grows and never moves what is in it but to grow.
+ * A double-ended queue in a ring buffer.
  *
  * Invariant: capacity is a power of two, so that a mask replaces the division; a slot that was read is cleared, so that
  * nothing is kept alive by it.
  */
-export class Ring<T> {
-  private slots: (T | undefined)[] = Array.from({ length: 16 });
+export class Deque<T> {
+  private slots: (T | undefined)[] = Array.from({ length: 8 });
   private head = 0;
   private count = 0;
 
@@ -19,13 +19,23 @@ export class Ring<T> {
     this.count++;
   }
 
-  /** The oldest item; undefined if there is none. */
+  /** Takes the oldest item; undefined if there is none. */
   shift(): T | undefined {
     if (this.count === 0) return undefined;
     const item = this.slots[this.head];
     this.slots[this.head] = undefined;
     this.head = (this.head + 1) & (this.slots.length - 1);
     this.count--;
+    return item;
+  }
+
+  /** Takes the newest item; undefined if there is none. */
+  pop(): T | undefined {
+    if (this.count === 0) return undefined;
+    this.count--;
+    const index = (this.head + this.count) & (this.slots.length - 1);
+    const item = this.slots[index];
+    this.slots[index] = undefined;
     return item;
   }
 

@@ -1,0 +1,11 @@
+/** Work as an operation: what core's own generators yield to run what a user gave them. */
+import { isOperation } from "./brand.ts";
+import { CallOperation } from "./operation.ts";
+import type { Operation } from "./types.ts";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** An operation is itself; a body is called with the arguments, whichever style it is written in. */
+export function call<T>(work: Operation<T> | AnyFunction, ...args: readonly unknown[]): Operation<T> {
+  return isOperation(work) ? (work as Operation<T>) : new CallOperation<T>(work as AnyFunction, undefined, args);
+}

@@ -1,0 +1,129 @@
+/**
+ * Waiting for somebody else's promise.
+ *
+ * Invariant: given a promise, cancelling stops the waiting and no more; given a function, the work is ours: cancelling
+ * aborts its signal and waits until it has really ended, and a value that comes all the same wins.
+ */
+import { type Ambient, storage } from "./ambient.ts";
+import { AsyncFrame } from "./async-frame.ts";
+import { isThenable } from "./brand.ts";
+import { type Cancelled, isCancelled, UsageError } from "./errors.ts";
+import { Leaf } from "./leaf.ts";
+import type { Strand } from "./strand.ts";
+import type { Operation } from "./types.ts";
+
+/**
+ * Waits for a promise, or for the promise that a function gives. The function is called with an `AbortSignal`, inside an
+ * async frame of the current task: operations can be awaited in it.
+ *
+ * ```ts
+ * const text = await run(function* () {
+ *   return yield* fromPromise(async (signal) => {
+ *     signal.throwIfAborted();
+ *     return "hello";
+ *   });
+ * });
+ * console.log(text); // hello
+ * ```
+ *
+ * @throws what the promise was rejected with.
+ */
+export function fromPromise<T>(source: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>)): Operation<T> {
+  if (typeof source === "function") return new OwnedPromise(source);
+  if (isThenable(source)) return new ForeignPromise(source);
+  throw new UsageError("fromPromise() takes a promise, or a function that gives one.");
+}
+
+class ForeignPromise<T> extends Leaf<T> {
+  readonly label = "a promise";
+  private readonly promise: PromiseLike<T>;
+  /** Belongs to the performance that is parked; the promise may outlive several that were cancelled. */
+  private settler: ((failed: boolean, value: unknown) => void) | undefined = undefined;
+
+  constructor(promise: PromiseLike<T>) {
+    super();
+    this.promise = promise;
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const answer = this.park(strand);
+    strand.run.hold();
+    const settle = (failed: boolean, value: unknown): void => {
+      if (this.settler !== settle) return;
+      this.settler = undefined;
+      strand.run.release();
+      if (failed) this.fail(value);
+      else this.resume(value as T);
+    };
+    this.settler = settle;
+    this.promise.then(
+      (value) => settle(false, value),
+      (error: unknown) => settle(true, error),
+    );
+    return answer;
+  }
+
+  protected abort(): boolean {
+    this.settler = undefined;
+    this.strand?.run.release();
+    return true;
+  }
+}
+
+class OwnedPromise<T> extends Leaf<T> {
+  private readonly source: (signal: AbortSignal) => PromiseLike<T>;
+  private controller: AbortController | undefined = undefined;
+  private cancelled: Cancelled | undefined = undefined;
+
+  constructor(source: (signal: AbortSignal) => PromiseLike<T>) {
+    super();
+    this.source = source;
+  }
+
+  get label(): string {
+    return this.source.name === "" ? "a promise" : `the promise of ${this.source.name}`;
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const frame = new AsyncFrame(strand, this);
+    let promise: PromiseLike<T>;
+    try {
+      promise =
+        storage === undefined ? this.source(signal) : storage.run<PromiseLike<T>>(frame as Ambient, () => this.source(signal));
+    } catch (error) {
+      if (!frame.isBusy) {
+        frame.discard();
+        return this.refuse(strand, error);
+      }
+      promise = Promise.reject(error as Error);
+    }
+    this.controller = controller;
+    this.cancelled = undefined;
+    const answer = this.park(strand);
+    frame.follow(promise);
+    // Cancelled by the function itself, before anybody could tell this operation.
+    if (strand.node.pending !== undefined) this.interrupt(strand.node.pending);
+    return answer;
+  }
+
+  protected abort(cancelled: Cancelled): boolean {
+    if (this.cancelled === undefined) {
+      this.cancelled = cancelled;
+      this.controller?.abort(cancelled);
+    }
+    return false;
+  }
+
+  /** The frame has ended. */
+  wake(failed: boolean, value: unknown): void {
+    const { cancelled } = this;
+    if (!failed) this.resume(value as T);
+    else this.fail(cancelled !== undefined && isAbort(value, cancelled) ? cancelled : value);
+  }
+}
+
+function isAbort(error: unknown, cancelled: Cancelled): boolean {
+  return error === cancelled || isCancelled(error) || (error instanceof Error && error.name === "AbortError");
+}

@@ -1,0 +1,81 @@
+/** The same for many items, so many at a time. */
+import { isOperation } from "./brand.ts";
+import { call } from "./call.ts";
+import { UsageError } from "./errors.ts";
+import { fromPromise } from "./from-promise.ts";
+import type { Held } from "./grant.ts";
+import { operation } from "./operation.ts";
+import { Semaphore } from "./semaphore.ts";
+import { type TaskGroup, taskGroup } from "./task-group.ts";
+import type { Body, Coroutine, Operation } from "./types.ts";
+
+type Items = Iterable<unknown> | AsyncIterable<unknown>;
+type AnyBody = (item: never, index: number) => unknown;
+type Iteration = IteratorResult<unknown, unknown>;
+
+const work = operation(function* mapItem(body: AnyBody, item: unknown, index: number, results: unknown[], held: Held | undefined) {
+  try {
+    results[index] = yield* call(body, item, index);
+  } finally {
+    held?.release();
+  }
+});
+
+function iteratorOf(items: Items): Iterator<unknown> | AsyncIterator<unknown> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}
+
+function* startEach(group: TaskGroup, items: Items, body: AnyBody, limit: number, results: unknown[]): Coroutine<void> {
+  const permits = limit === Infinity ? undefined : new Semaphore(limit);
+  const iterator = iteratorOf(items);
+  let isDone = false;
+  try {
+    for (let index = 0; ; index++) {
+      // Room first, item second: an item that was pulled is always worked on.
+      const held = permits === undefined ? undefined : yield* permits.acquire();
+      const pulled = iterator.next();
+      const next: Iteration = isOperation(pulled)
+        ? ((yield* pulled) as Iteration)
+        : pulled instanceof Promise
+          ? yield* fromPromise<Iteration>(pulled)
+          : (pulled as Iteration);
+      if (next.done === true) {
+        isDone = true;
+        held?.release();
+        return;
+      }
+      group.startSoon(work(body, next.value, index, results, held));
+    }
+  } finally {
+    if (!isDone) void iterator.return?.();
+  }
+}
+
+const performMap = operation(function* map(items: Items, body: AnyBody, limit: number): Coroutine<unknown[]> {
+  const results: unknown[] = [];
+  yield* taskGroup((group) => startEach(group, items, body, limit, results), { name: "map" });
+  return results;
+});
+
+/**
+ * Performs the body for each item, at most `limit` at a time, and gives the results in the order of the items. Items are
+ * pulled only when there is room. The first that fails cancels the others.
+ *
+ * ```ts
+ * const doubled = await map([1, 2, 3], async (item) => item * 2, { limit: 2 });
+ * console.log(doubled); // [ 2, 4, 6 ]
+ * ```
+ *
+ * @throws UsageError unless `limit` is a whole number, 1 or more, or Infinity.
+ */
+export function map<I, T>(
+  items: Iterable<I> | AsyncIterable<I>,
+  body: Body<T, [item: I, index: number]>,
+  options: { readonly limit?: number | undefined } = {},
+): Operation<T[]> {
+  const limit = options.limit ?? Infinity;
+  if (limit !== Infinity && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new UsageError(`The limit is ${String(limit)}. Give a whole number, 1 or more, or Infinity.`);
+  }
+  return performMap(items, body as AnyBody, limit) as Operation<T[]>;
+}

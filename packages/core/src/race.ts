@@ -1,0 +1,114 @@
+/**
+ * Several things at once, the first of them.
+ *
+ * Invariant: the others are cancelled in the same stack in which the first leaf operation is resumed, so of operations
+ * given directly only one completes and nothing that was handed over to another is lost. The result is given after all
+ * have ended.
+ */
+import { call } from "./call.ts";
+import { isCancelled, UsageError } from "./errors.ts";
+import { operation } from "./operation.ts";
+import { Leaf } from "./leaf.ts";
+import { Group, taskGroup } from "./task-group.ts";
+import { TaskStrand } from "./task.ts";
+import type { AnyWork, Coroutine, Operation, ResultOf } from "./types.ts";
+
+class Contest {
+  winner: Contestant | undefined = undefined;
+  private readonly group: Group;
+
+  constructor(group: Group) {
+    this.group = group;
+  }
+
+  won(contestant: Contestant): void {
+    if (this.winner !== undefined) return;
+    this.winner = contestant;
+    this.group.cancel("another was first");
+  }
+}
+
+class Contestant extends TaskStrand {
+  contest: Contest | undefined = undefined;
+
+  override wake(failed: boolean, value: unknown): void {
+    super.wake(failed, value);
+    if (this.frame === undefined && this.iterator instanceof Leaf && !isCancelled(value)) this.contest?.won(this);
+  }
+
+  protected override end(failed: boolean, value: unknown): void {
+    if (!(failed && isCancelled(value))) this.contest?.won(this);
+    super.end(failed, value);
+  }
+}
+
+function* hold(group: Group, works: readonly AnyWork[]): Coroutine<Contest> {
+  const contest = new Contest(group);
+  for (const work of works) group.launch(Contestant, work, undefined).contest = contest;
+  return contest;
+}
+
+const performRace = operation(function* race(works: readonly AnyWork[]): Coroutine<unknown> {
+  const contest = yield* taskGroup((group) => hold(group as Group, works), { name: "race" });
+  return (contest.winner as Contestant).value;
+});
+
+function atLeastOne(work: Iterable<AnyWork>, name: string): readonly AnyWork[] {
+  const works = [...work];
+  if (works.length === 0) throw new UsageError(`${name}([]) would never end. Give it at least one piece of work.`);
+  return works;
+}
+
+/**
+ * Performs everything at once and gives the first result; the others are cancelled and have ended by then. Of operations
+ * given directly exactly one completes. Bodies may both complete; then the later value is dropped.
+ *
+ * ```ts
+ * const first = await race([() => "now", sleep(60_000)]);
+ * console.log(first); // now
+ * ```
+ *
+ * @throws the first's error, if that is how it ended; a loser's real error; UsageError for nothing to race.
+ */
+export function race<W extends AnyWork>(work: Iterable<W>): Operation<ResultOf<W>> {
+  return performRace(atLeastOne(work, "race")) as Operation<ResultOf<W>>;
+}
+
+interface Attempts {
+  won: boolean;
+  value: unknown;
+  readonly errors: unknown[];
+}
+
+const attempt = operation(function* attempt(group: Group, work: AnyWork, attempts: Attempts): Coroutine<void> {
+  try {
+    const value = yield* call(work);
+    if (attempts.won) return;
+    attempts.won = true;
+    attempts.value = value;
+    group.cancel("another has succeeded");
+  } catch (error) {
+    if (isCancelled(error)) throw error;
+    attempts.errors.push(error);
+  }
+});
+
+const performAny = operation(function* any(works: readonly AnyWork[]): Coroutine<unknown> {
+  const attempts: Attempts = { won: false, value: undefined, errors: [] };
+  yield* taskGroup(
+    (group) => {
+      for (const work of works) group.startSoon(attempt(group as Group, work, attempts));
+    },
+    { name: "any" },
+  );
+  if (attempts.won) return attempts.value;
+  throw new AggregateError(attempts.errors, "Nothing of what any() was given has succeeded.", { cause: attempts.errors[0] });
+});
+
+/**
+ * Performs everything at once and gives the first result that is no failure; the others are cancelled.
+ * @throws AggregateError with all errors if everything failed; UsageError for nothing to try.
+ */
+export function any<W extends AnyWork>(work: Iterable<W>): Operation<ResultOf<W>> {
+  return performAny(atLeastOne(work, "any")) as Operation<ResultOf<W>>;
+}
