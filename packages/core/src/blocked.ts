@@ -15,10 +15,29 @@ export interface TaskReport {
   readonly children: readonly TaskReport[];
 }
 
-interface Draft extends TaskReport {
-  readonly waitingFor: string[];
-  readonly places: string[];
-  readonly children: Draft[];
+class Draft implements TaskReport {
+  readonly id: number;
+  readonly name: string;
+  readonly status: TaskState;
+  readonly waitingFor: string[] = [];
+  readonly children: Draft[] = [];
+  readonly strands: Strand[] = [];
+
+  constructor(task: TaskStrand) {
+    this.id = task.id;
+    this.name = task.name;
+    this.status = task.status;
+  }
+
+  /** Looked up when asked for: a trace costs more than all the rest. */
+  get places(): readonly string[] {
+    return this.strands.flatMap((strand) => strand.places());
+  }
+
+  toJSON(): TaskReport {
+    const { id, name, status, waitingFor, places, children } = this;
+    return { id, name, status, waitingFor, places, children };
+  }
 }
 
 /** The tree of living tasks below one of them. */
@@ -27,7 +46,7 @@ export function reportOf(task: TaskStrand): TaskReport {
   const draftOf = (at: TaskStrand): Draft => {
     let draft = drafts.get(at);
     if (draft === undefined) {
-      draft = { id: at.id, name: at.name, status: at.status, waitingFor: [], places: [], children: [] };
+      draft = new Draft(at);
       drafts.set(at, draft);
       if (at !== task && at.parent !== undefined) draftOf(at.parent).children.push(draft);
     }
@@ -38,7 +57,7 @@ export function reportOf(task: TaskStrand): TaskReport {
     if (node instanceof Strand) {
       const draft = draftOf(node.task);
       if (node.waiting !== undefined) draft.waitingFor.push(node.waiting.label);
-      draft.places.push(...node.places());
+      draft.strands.push(node);
     }
     nodes.push(...[...node.members()].reverse());
   }

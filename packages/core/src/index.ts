@@ -95,3 +95,4 @@ export type {
   Work,
 } from "./types.ts";
 export { type Closeable, use } from "./use.ts";
+export type { Backend } from "./backend.ts";

@@ -1,2 +1,3 @@
 /** Tools for testing code built on anyloop. */
-export {};
+export { everyBackend, type EveryBackendOptions, type TestCase } from "./every-backend.ts";
+export { waitAllTasksBlocked } from "./wait-all-tasks-blocked.ts";

@@ -1,0 +1,28 @@
+/** Registers a body as a vitest test on every backend. */
+import type { Body } from "@anyloop/core";
+import { everyBackend, type EveryBackendOptions } from "@anyloop/testing";
+import { test } from "vitest";
+
+export function each(name: string, body: Body<unknown>, options?: EveryBackendOptions): void {
+  for (const { name: title, perform } of everyBackend(name, body, options)) test(title, perform);
+}
+
+/** What the work threw; fails if it did not. */
+export async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("Nothing was thrown.");
+}
+
+/** The same for generator style: `yield* caught(operation)`. */
+export function* caught<T>(operation: Iterable<unknown, T, unknown>): Generator<never, unknown, unknown> {
+  try {
+    yield* operation as unknown as Generator<never, T, unknown>;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("Nothing was thrown.");
+}
