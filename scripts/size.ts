@@ -18,7 +18,9 @@ const gzipped = gzipSync(code, { level: 9 }).length;
 if (process.argv.includes("--json")) {
   console.log(JSON.stringify({ minified: code.length, gzipped, limit }));
 } else {
-  console.log(`run + taskGroup + sleep + kernel: ${String(code.length)} bytes minified, ${String(gzipped)} gzipped (limit ${String(limit)})`);
+  console.log(
+    `run + taskGroup + sleep + kernel: ${String(code.length)} bytes minified, ${String(gzipped)} gzipped (limit ${String(limit)})`,
+  );
 }
 if (gzipped > limit) {
   console.error(`The first program is ${String(gzipped - limit)} bytes over its limit.`);

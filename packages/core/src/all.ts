@@ -35,7 +35,7 @@ const performAll = operation(function* all(work: Works): Coroutine<unknown> {
  *
  * ```ts
  * const { a, b } = await all({
- *   a: () => 1,
+ *   a: async () => 1,
  *   b: function* () {
  *     yield* sleep(1);
  *     return "two";
@@ -64,7 +64,9 @@ const settle = operation(function* settle(work: AnyWork): Coroutine<PromiseSettl
 
 /** Performs everything at once to its end, and tells of each whether it failed. Never throws an error of the work. */
 export function allSettled<const W extends readonly AnyWork[]>(work: W): Operation<Settled<W>>;
-export function allSettled<W extends AnyWork>(work: Iterable<W>): Operation<PromiseSettledResult<ResultOf<W>>[]>;
+export function allSettled<W extends AnyWork>(
+  work: Iterable<W>,
+): Operation<PromiseSettledResult<ResultOf<W>>[]>;
 export function allSettled(work: Iterable<AnyWork>): Operation<unknown> {
   return performAll(Array.from(work, (one) => settle(one)));
 }

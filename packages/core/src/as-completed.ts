@@ -8,7 +8,10 @@ import type { AnyWork, Body, Coroutine, Operation, ResultOf } from "./types.ts";
 
 type AnyBody = (results: never) => unknown;
 
-const deliver = operation(function* deliver(work: AnyWork, results: MemorySendStream<unknown>): Coroutine<void> {
+const deliver = operation(function* deliver(
+  work: AnyWork,
+  results: MemorySendStream<unknown>,
+): Coroutine<void> {
   try {
     const value = yield* call(work);
     // The reader may have gone: then nobody wants the result.
@@ -27,7 +30,10 @@ function* read(group: TaskGroup, works: readonly AnyWork[], body: AnyBody): Coro
   return value;
 }
 
-const performAsCompleted = operation(function* asCompleted(works: readonly AnyWork[], body: AnyBody): Coroutine<unknown> {
+const performAsCompleted = operation(function* asCompleted(
+  works: readonly AnyWork[],
+  body: AnyBody,
+): Coroutine<unknown> {
   return yield* taskGroup((group) => read(group, works, body), { name: "asCompleted" });
 });
 
@@ -36,7 +42,7 @@ const performAsCompleted = operation(function* asCompleted(works: readonly AnyWo
  * body ends is cancelled; the first that fails cancels the body.
  *
  * ```ts
- * const order = await asCompleted([sleep(2), () => "first"], async (results) => {
+ * const order = await asCompleted([sleep(2), async () => "first"], async (results) => {
  *   for await (const result of results) return result;
  * });
  * console.log(order); // first
@@ -46,5 +52,5 @@ export function asCompleted<W extends AnyWork, T>(
   work: Iterable<W>,
   body: Body<T, [results: ReceiveStream<ResultOf<W>>]>,
 ): Operation<T> {
-  return performAsCompleted([...work], body as AnyBody) as Operation<T>;
+  return performAsCompleted([...work], body) as Operation<T>;
 }

@@ -18,7 +18,9 @@ interface Receiver {
 }
 
 export class AsyncFrame extends CancelNode implements Ambient, Waiting {
-  readonly label: string = "an async body";
+  get label(): string {
+    return "an async body";
+  }
   readonly run: Run;
   readonly task: TaskStrand;
   private readonly receiver: Receiver;

@@ -38,7 +38,7 @@ export class Awaited<T> {
   private promise(): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.react((failed, value) => {
-        if (failed) reject(value as Error);
+        if (failed) reject(value);
         else resolve(value as T);
       });
     });
@@ -66,7 +66,7 @@ class Chained<T> implements Promise<T> {
       this.value = handler();
       this.resolve?.(this.value);
     } catch (error) {
-      if (this.reject === undefined) this.native = Promise.reject(error as Error);
+      if (this.reject === undefined) this.native = Promise.reject(error);
       else this.reject(error);
     }
   }

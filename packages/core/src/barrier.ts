@@ -13,7 +13,9 @@ export class Barrier {
   /** @throws UsageError unless `parties` is a whole number, 1 or more. */
   constructor(parties: number) {
     if (!Number.isInteger(parties) || parties < 1) {
-      throw new UsageError(`A barrier for ${String(parties)} tasks cannot be. Give a whole number, 1 or more.`);
+      throw new UsageError(
+        `A barrier for ${String(parties)} tasks cannot be. Give a whole number, 1 or more.`,
+      );
     }
     this.parties = parties;
   }
@@ -30,7 +32,9 @@ export class Barrier {
 }
 
 class Arrive extends Queued<number> {
-  readonly label = "the others at a barrier";
+  get label(): string {
+    return "the others at a barrier";
+  }
   private readonly barrier: Barrier;
 
   constructor(barrier: Barrier) {

@@ -1,7 +1,8 @@
 /** Who waits for what, and where that was written: the text of a `DeadlockError` and the data of `inspect`. */
 import type { CancelNode } from "./cancel-tree.ts";
 import { Strand } from "./strand.ts";
-import { TaskStrand, type TaskState } from "./task.ts";
+import type { TaskStrand } from "./task.ts";
+import { type TaskState } from "./task.ts";
 
 /** A task, as `inspect` shows it. */
 export interface TaskReport {

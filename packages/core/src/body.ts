@@ -41,7 +41,9 @@ const noArguments: readonly unknown[] = [];
 export function startable(work: AnyWork | AnyFunction, args: readonly unknown[] = noArguments): Startable {
   if (typeof work === "function") return new BodyCall(work, args);
   if (isOperation(work)) return work as unknown as Startable;
-  throw new UsageError("Work is an operation or a function. Pass the function itself, or the operation it gives.");
+  throw new UsageError(
+    "Work is an operation or a function. Pass the function itself, or the operation it gives.",
+  );
 }
 
 export function beginBody(
@@ -61,7 +63,7 @@ export function beginBody(
   try {
     result = storage.run(frame, () => Reflect.apply(body, self, args) as unknown);
   } catch (error) {
-    result = Promise.reject(error as Error);
+    result = Promise.reject(error);
     if (!frame.isBusy) {
       (result as Promise<never>).catch(() => {});
       frame.discard();
@@ -72,7 +74,11 @@ export function beginBody(
 }
 
 /** Goes on with what a body gave back. `frame` is undefined where the host has no ambient store. */
-function adopt(strand: Strand, result: unknown, frame: AsyncFrame | undefined): IteratorResult<unknown, unknown> {
+function adopt(
+  strand: Strand,
+  result: unknown,
+  frame: AsyncFrame | undefined,
+): IteratorResult<unknown, unknown> {
   const promised = isThenable(result) && !isOperation(result);
   if (promised && frame === undefined) {
     Promise.resolve(result).catch(() => {});

@@ -10,5 +10,7 @@ export function isOperation(value: unknown): value is Operation<unknown> {
 
 /** Whether a value has a `then`, as promises do. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
 }

@@ -4,13 +4,7 @@
  * Invariant: what was received and not yet given out stays in the buffer, also when a read is cancelled or fails: the
  * next read goes on where the last one was.
  */
-import {
-  ClosedResourceError,
-  DelimiterNotFound,
-  EndOfStream,
-  IncompleteRead,
-  UsageError,
-} from "./errors.ts";
+import { ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead, UsageError } from "./errors.ts";
 import { perform } from "./operation.ts";
 import type { ByteReceiveStream, ByteStream } from "./streams.ts";
 import { checkpointIfCancelled } from "./suspend.ts";
@@ -121,7 +115,7 @@ export class BufferedByteStream implements ByteStream {
   private *doReceiveUntil(delimiter: Uint8Array, maxBytes: number): Coroutine<Uint8Array> {
     this.assertOpen();
     yield* checkpointIfCancelled();
-    for (let searched = 0; ; ) {
+    for (let searched = 0; ;) {
       const at = indexOf(this.bytes, delimiter, searched);
       if (at > maxBytes || (at < 0 && this.bytes.length >= maxBytes + delimiter.length)) {
         throw new DelimiterNotFound(maxBytes);
@@ -133,7 +127,8 @@ export class BufferedByteStream implements ByteStream {
       }
       // The delimiter may have begun with the last bytes there are.
       searched = Math.max(0, this.bytes.length - delimiter.length + 1);
-      if (!(yield* this.fill(defaultMaxBytes))) throw new IncompleteRead("The stream ended before the delimiter came.");
+      if (!(yield* this.fill(defaultMaxBytes)))
+        throw new IncompleteRead("The stream ended before the delimiter came.");
     }
   }
 
@@ -183,7 +178,11 @@ export class BufferedByteStream implements ByteStream {
 }
 
 function indexOf(bytes: Uint8Array, delimiter: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(delimiter[0] as number, from); at >= 0; at = bytes.indexOf(delimiter[0] as number, at + 1)) {
+  for (
+    let at = bytes.indexOf(delimiter[0] as number, from);
+    at >= 0;
+    at = bytes.indexOf(delimiter[0] as number, at + 1)
+  ) {
     if (at + delimiter.length > bytes.length) return -1;
     if (delimiter.every((byte, index) => bytes[at + index] === byte)) return at;
   }

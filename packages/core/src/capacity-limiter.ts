@@ -13,7 +13,9 @@ export interface CapacityLimiterStatistics {
 
 /** From anyio and trio. A token is borrowed for each guard; on behalf of one key only one at a time. */
 export class CapacityLimiter extends Grantable<Held> {
-  readonly label = "a token of a limiter";
+  get label(): string {
+    return "a token of a limiter";
+  }
   private total: number;
   private readonly borrowed = new Set<Token>();
   private readonly keys = new Map<unknown, Token>();
@@ -63,7 +65,7 @@ export class CapacityLimiter extends Grantable<Held> {
   /** Gives back a token that the current task borrowed. @throws UsageError if it has none. */
   release(): void {
     const task = callingTask();
-    const mine = [...this.borrowed].filter((token) => token.claim.key === undefined && token.claim.owner === task).pop();
+    const mine = [...this.borrowed].findLast(({ claim }) => claim.key === undefined && claim.owner === task);
     if (mine === undefined) throw notHeld("A token of the limiter");
     mine.release();
   }
@@ -95,7 +97,9 @@ export class CapacityLimiter extends Grantable<Held> {
     if (claim.key === undefined) return;
     const waits = [...this.line].some((waiter) => waiter.asked.key === claim.key);
     if (waits || this.keys.has(claim.key)) {
-      throw new UsageError("A token is borrowed on behalf of that key already. A key has one token: release it first.");
+      throw new UsageError(
+        "A token is borrowed on behalf of that key already. A key has one token: release it first.",
+      );
     }
   }
 
@@ -132,7 +136,9 @@ class Token implements Held {
 
 function checkTokens(totalTokens: number): number {
   if (totalTokens === Infinity || (Number.isInteger(totalTokens) && totalTokens >= 1)) return totalTokens;
-  throw new UsageError(`A limiter of ${String(totalTokens)} tokens cannot be. Give a whole number, 1 or more, or Infinity.`);
+  throw new UsageError(
+    `A limiter of ${String(totalTokens)} tokens cannot be. Give a whole number, 1 or more, or Infinity.`,
+  );
 }
 
 function checkKey(key: unknown): unknown {

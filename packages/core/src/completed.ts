@@ -60,7 +60,9 @@ export function completedTasks(source: Source): Completed {
 }
 
 class Take extends Queued<Task<unknown>> {
-  readonly label = "a task of the group to end";
+  get label(): string {
+    return "a task of the group to end";
+  }
   private readonly stream: Completed;
 
   constructor(stream: Completed) {

@@ -49,7 +49,9 @@ export class Deferred<T> {
 }
 
 class WaitFor<T> extends Queued<T> {
-  readonly label = "a deferred value";
+  get label(): string {
+    return "a deferred value";
+  }
   private readonly deferred: Deferred<T>;
 
   constructor(deferred: Deferred<T>) {

@@ -42,7 +42,8 @@ export class Deque<T> {
   private grow(): void {
     const { slots, head } = this;
     const grown: (T | undefined)[] = Array.from({ length: slots.length * 2 });
-    for (let index = 0; index < slots.length; index++) grown[index] = slots[(head + index) & (slots.length - 1)];
+    for (let index = 0; index < slots.length; index++)
+      grown[index] = slots[(head + index) & (slots.length - 1)];
     this.slots = grown;
     this.head = 0;
   }

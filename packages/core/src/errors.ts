@@ -147,7 +147,11 @@ export class TaskGroupError extends AggregateError {
   override readonly name = "TaskGroupError";
   readonly code = "TASK_GROUP";
   constructor(errors: readonly unknown[], message?: string) {
-    super(errors, message ?? `${String(errors.length)} ${errors.length === 1 ? "task" : "tasks"} failed: ${errors.map(brief).join("; ")}`);
+    super(
+      errors,
+      message ??
+        `${String(errors.length)} ${errors.length === 1 ? "task" : "tasks"} failed: ${errors.map(brief).join("; ")}`,
+    );
     this.cause = errors[0];
   }
 }

@@ -29,7 +29,8 @@ export class Event {
   /** Lets everybody go on. From any callback; again does nothing. */
   set(): void {
     this.happened = true;
-    for (let waiter = this.line.shift(); waiter !== undefined; waiter = this.line.shift()) waiter.resume(undefined);
+    for (let waiter = this.line.shift(); waiter !== undefined; waiter = this.line.shift())
+      waiter.resume(undefined);
   }
 
   /** Waits until the event is set. */
@@ -43,7 +44,9 @@ export class Event {
 }
 
 class Wait extends Queued<void> {
-  readonly label = "an event";
+  get label(): string {
+    return "an event";
+  }
   private readonly event: Event;
 
   constructor(event: Event) {

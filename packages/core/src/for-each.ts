@@ -5,7 +5,10 @@ import { operation } from "./operation.ts";
 import type { Receiver } from "./streams.ts";
 import type { Coroutine, Handler, Operation } from "./types.ts";
 
-const readAll = operation(function* forEach(stream: Receiver<unknown>, body: (item: never) => unknown): Coroutine<void> {
+const readAll = operation(function* forEach(
+  stream: Receiver<unknown>,
+  body: (item: never) => unknown,
+): Coroutine<void> {
   for (;;) {
     let item: unknown;
     try {

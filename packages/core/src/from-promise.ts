@@ -4,7 +4,7 @@
  * Invariant: given a promise, cancelling stops the waiting and no more; given a function, the work is ours: cancelling
  * aborts its signal and waits until it has really ended, and a value that comes all the same wins.
  */
-import { type Ambient, storage } from "./ambient.ts";
+import { storage } from "./ambient.ts";
 import { AsyncFrame } from "./async-frame.ts";
 import { isThenable } from "./brand.ts";
 import { type Cancelled, isCancelled, UsageError } from "./errors.ts";
@@ -28,14 +28,18 @@ import type { Operation } from "./types.ts";
  *
  * @throws what the promise was rejected with.
  */
-export function fromPromise<T>(source: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>)): Operation<T> {
+export function fromPromise<T>(
+  source: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>),
+): Operation<T> {
   if (typeof source === "function") return new OwnedPromise(source);
   if (isThenable(source)) return new ForeignPromise(source);
   throw new UsageError("fromPromise() takes a promise, or a function that gives one.");
 }
 
 class ForeignPromise<T> extends Leaf<T> {
-  readonly label = "a promise";
+  get label(): string {
+    return "a promise";
+  }
   private readonly promise: PromiseLike<T>;
   /** Belongs to the performance that is parked; the promise may outlive several that were cancelled. */
   private settler: ((failed: boolean, value: unknown) => void) | undefined = undefined;
@@ -91,13 +95,15 @@ class OwnedPromise<T> extends Leaf<T> {
     let promise: PromiseLike<T>;
     try {
       promise =
-        storage === undefined ? this.source(signal) : storage.run<PromiseLike<T>>(frame as Ambient, () => this.source(signal));
+        storage === undefined
+          ? this.source(signal)
+          : storage.run<PromiseLike<T>>(frame, () => this.source(signal));
     } catch (error) {
       if (!frame.isBusy) {
         frame.discard();
         return this.refuse(strand, error);
       }
-      promise = Promise.reject(error as Error);
+      promise = Promise.reject(error);
     }
     this.controller = controller;
     this.cancelled = undefined;

@@ -11,7 +11,10 @@ export type Emit<T> = (item: T) => Operation<void>;
 
 type AnyFunction = (...args: never[]) => unknown;
 
-const produce = operation(function* generate(source: AnyFunction, send: MemorySendStream<unknown>): Coroutine<void> {
+const produce = operation(function* generate(
+  source: AnyFunction,
+  send: MemorySendStream<unknown>,
+): Coroutine<void> {
   const emit: Emit<unknown> = (item) => send.send(item);
   try {
     yield* call(source, emit);
@@ -26,7 +29,10 @@ function* consume(group: TaskGroup, source: AnyFunction, body: AnyFunction): Cor
   return yield* call(body, receive);
 }
 
-const performGenerate = operation(function* generate(source: AnyFunction, body: AnyFunction): Coroutine<unknown> {
+const performGenerate = operation(function* generate(
+  source: AnyFunction,
+  body: AnyFunction,
+): Coroutine<unknown> {
   return yield* taskGroup((group) => consume(group, source, body), { name: "generate" });
 });
 
@@ -52,5 +58,5 @@ export function generate<T, R>(
   source: Handler<[emit: Emit<T>]>,
   body: Body<R, [stream: ReceiveStream<T>]>,
 ): Operation<R> {
-  return performGenerate(source as AnyFunction, body as AnyFunction) as Operation<R>;
+  return performGenerate(source, body) as Operation<R>;
 }

@@ -85,7 +85,9 @@ function accountable(task: TaskStrand | undefined): TaskStrand | undefined {
 }
 
 export function notHeld(label: string): UsageError {
-  return new UsageError(`${label} is not held by this task, so it cannot release it. Release what you acquired, once.`);
+  return new UsageError(
+    `${label} is not held by this task, so it cannot release it. Release what you acquired, once.`,
+  );
 }
 
 /** For statistics: tasks are shown without what makes them run. */

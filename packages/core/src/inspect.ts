@@ -10,7 +10,8 @@ import { UsageError } from "./errors.ts";
  */
 export function inspect(task?: Task<unknown>): TaskReport {
   if (task === undefined) return reportOf(currentPlace().run.main);
-  if (!(task instanceof TaskStrand)) throw new UsageError("inspect() takes a task, or nothing for the whole run.");
+  if (!(task instanceof TaskStrand))
+    throw new UsageError("inspect() takes a task, or nothing for the whole run.");
   return reportOf(task);
 }
 

@@ -33,7 +33,8 @@ export class Hooks {
   }
 
   add(instrument: Instrument): void {
-    for (const hook of hookNames) if (instrument[hook] !== undefined) (this.lists[hook] ??= []).push(instrument);
+    for (const hook of hookNames)
+      if (instrument[hook] !== undefined) (this.lists[hook] ??= []).push(instrument);
   }
 
   remove(instrument: Instrument): void {

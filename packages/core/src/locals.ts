@@ -23,7 +23,7 @@ export class TaskLocal<T> {
   readonly name: string;
 
   constructor(options: LocalOptions<T> = {}) {
-    this.fallback = "default" in options ? { value: options.default as T } : undefined;
+    this.fallback = "default" in options ? { value: options.default } : undefined;
     this.name = options.name ?? "This TaskLocal";
   }
 
@@ -66,7 +66,7 @@ export class RunLocal<T> {
   readonly name: string;
 
   constructor(options: LocalOptions<T> = {}) {
-    this.fallback = "default" in options ? { value: options.default as T } : undefined;
+    this.fallback = "default" in options ? { value: options.default } : undefined;
     this.name = options.name ?? "This RunLocal";
   }
 

@@ -32,7 +32,9 @@ export interface LockStatistics {
  * ```
  */
 export class Lock extends Grantable<Held> {
-  readonly label: string = "a lock";
+  get label(): string {
+    return "a lock";
+  }
   protected holder: LockGuard | undefined = undefined;
   private broken = false;
 
@@ -143,7 +145,9 @@ class LockGuard implements Held {
 }
 
 function brokenLock(): BrokenResourceError {
-  return new BrokenResourceError("The task that held this lock ended without releasing it. Release in `finally`, or with `using`.");
+  return new BrokenResourceError(
+    "The task that held this lock ended without releasing it. Release in `finally`, or with `using`.",
+  );
 }
 
 /**
@@ -151,7 +155,9 @@ function brokenLock(): BrokenResourceError {
  * it does not keep two strands of one async body apart.
  */
 export class RLock extends Grantable<Held> {
-  readonly label = "a reentrant lock";
+  get label(): string {
+    return "a reentrant lock";
+  }
   private readonly guards = new Set<RLockGuard>();
   private broken = false;
 
@@ -196,7 +202,8 @@ export class RLock extends Grantable<Held> {
   }
 
   protected check(claim: Claim): void {
-    if (claim.owner === undefined) throw new UsageError("An RLock counts by task, so it needs one: use it inside a run.");
+    if (claim.owner === undefined)
+      throw new UsageError("An RLock counts by task, so it needs one: use it inside a run.");
     if (this.broken || this.owner?.hasEnded === true) throw brokenLock();
   }
 

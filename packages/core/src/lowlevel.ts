@@ -6,4 +6,11 @@ export type { TaskReport } from "./blocked.ts";
 export { addInstrument, inspect } from "./inspect.ts";
 export type { Instrument } from "./instruments.ts";
 export { ParkingLot, type ParkingLotStatistics } from "./parking-lot.ts";
-export { type AbortFn, checkpoint, checkpointIfCancelled, shieldedCheckpoint, suspend, type Waiter } from "./suspend.ts";
+export {
+  type AbortFn,
+  checkpoint,
+  checkpointIfCancelled,
+  shieldedCheckpoint,
+  suspend,
+  type Waiter,
+} from "./suspend.ts";

@@ -13,7 +13,13 @@ type Items = Iterable<unknown> | AsyncIterable<unknown>;
 type AnyBody = (item: never, index: number) => unknown;
 type Iteration = IteratorResult<unknown, unknown>;
 
-const work = operation(function* mapItem(body: AnyBody, item: unknown, index: number, results: unknown[], held: Held | undefined) {
+const work = operation(function* mapItem(
+  body: AnyBody,
+  item: unknown,
+  index: number,
+  results: unknown[],
+  held: Held | undefined,
+) {
   try {
     results[index] = yield* call(body, item, index);
   } finally {
@@ -25,7 +31,13 @@ function iteratorOf(items: Items): Iterator<unknown> | AsyncIterator<unknown> {
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
 }
 
-function* startEach(group: TaskGroup, items: Items, body: AnyBody, limit: number, results: unknown[]): Coroutine<void> {
+function* startEach(
+  group: TaskGroup,
+  items: Items,
+  body: AnyBody,
+  limit: number,
+  results: unknown[],
+): Coroutine<void> {
   const permits = limit === Infinity ? undefined : new Semaphore(limit);
   const iterator = iteratorOf(items);
   let isDone = false;
@@ -77,5 +89,5 @@ export function map<I, T>(
   if (limit !== Infinity && !(Number.isInteger(limit) && limit >= 1)) {
     throw new UsageError(`The limit is ${String(limit)}. Give a whole number, 1 or more, or Infinity.`);
   }
-  return performMap(items, body as AnyBody, limit) as Operation<T[]>;
+  return performMap(items, body, limit) as Operation<T[]>;
 }

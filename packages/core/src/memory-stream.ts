@@ -103,7 +103,8 @@ class Channel<T> {
 
   closeSender(end: SendEnd<T>): void {
     this.openSend--;
-    for (const sender of this.senders) if (sender.end === end) this.senders.fail(sender, new ClosedResourceError());
+    for (const sender of this.senders)
+      if (sender.end === end) this.senders.fail(sender, new ClosedResourceError());
     if (this.openSend > 0) return;
     for (const receiver of this.receivers) this.receivers.fail(receiver, new EndOfStream());
   }
@@ -228,12 +229,14 @@ class ReceiveEnd<T> extends ReceiveStreamBase<T> implements MemoryReceiveStream<
 }
 
 class Send<T> extends Queued<void> {
-  readonly label = "somebody to receive";
+  get label(): string {
+    return "somebody to receive";
+  }
   readonly end: SendEnd<T>;
   private readonly item: T;
 
   constructor(end: SendEnd<T>, item: T) {
-    super(end.channel.senders as unknown as WaitQueue<Queued<unknown>>);
+    super(end.channel.senders);
     this.end = end;
     this.item = item;
   }
@@ -251,11 +254,13 @@ class Send<T> extends Queued<void> {
 }
 
 class Receive<T> extends Queued<T> {
-  readonly label = "an item of a memory stream";
+  get label(): string {
+    return "an item of a memory stream";
+  }
   readonly end: ReceiveEnd<T>;
 
   constructor(end: ReceiveEnd<T>) {
-    super(end.channel.receivers as unknown as WaitQueue<Queued<unknown>>);
+    super(end.channel.receivers);
     this.end = end;
   }
 

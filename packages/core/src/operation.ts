@@ -53,7 +53,6 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
   next(value: unknown): IteratorResult<unknown, unknown> {
     if (!this.active) return this.perform(here());
     if (value === realm.probe) {
-      // oxlint-disable-next-line unicorn/error-message -- only its trace is read
       realm.probe.trace ??= new Error().stack;
       return realm.pending;
     }
@@ -73,7 +72,6 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     return iterator.next(undefined);
   }
 
-  // oxlint-disable-next-line unicorn/no-thenable -- awaiting is one of the two ways to perform an operation
   then<A = T, B = never>(onFulfilled?: Fulfilled<T, A>, onRejected?: Rejected<B>): Promise<A | B> {
     return (this.awaited ??= this.start()).then(onFulfilled, onRejected);
   }
@@ -107,7 +105,7 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     } else if (place.frame?.isOpen !== true) {
       awaited.settle(true, lostTask(place.frame !== undefined));
     } else {
-      const strand = new AsyncStrand(place.frame, this, awaited as Awaited<unknown>);
+      const strand = new AsyncStrand(place.frame, this, awaited);
       if (!this.isLeaf || !this.completesInline(strand, awaited)) place.frame.strandBegan();
       if (!this.isLeaf) strand.schedule();
     }
@@ -224,7 +222,8 @@ export function operation<This, A extends readonly unknown[], T>(
 export function operation<A extends readonly unknown[], T>(
   body: (this: unknown, ...args: A) => Coroutine<T>,
 ): (this: unknown, ...args: A) => Operation<T> {
-  if (typeof body !== "function") throw new UsageError("operation() takes a generator function: function* (…) { … }.");
+  if (typeof body !== "function")
+    throw new UsageError("operation() takes a generator function: function* (…) { … }.");
   const call = function (this: unknown, ...args: A): Operation<T> {
     return new CallOperation<T>(body, this, args);
   };

@@ -33,7 +33,8 @@ export class ParkingLot {
 
   /** Wakes the first `count` that wait; gives how many there were. @throws UsageError for a negative count or NaN. */
   unpark(count = 1): number {
-    if (!(count >= 0)) throw new UsageError(`Cannot wake ${String(count)} tasks. Give a number, 0 or more, or Infinity.`);
+    if (!(count >= 0))
+      throw new UsageError(`Cannot wake ${String(count)} tasks. Give a number, 0 or more, or Infinity.`);
     let woken = 0;
     for (; woken < count; woken++) {
       const next = this.queue.shift();

@@ -56,7 +56,11 @@ class Sorted<T> implements Store<T> {
   push(item: T): void {
     const { heap } = this;
     let index = heap.push({ item, arrival: this.arrivals++ }) - 1;
-    for (let parent = (index - 1) >> 1; index > 0 && this.isBefore(index, parent); parent = (index - 1) >> 1) {
+    for (
+      let parent = (index - 1) >> 1;
+      index > 0 && this.isBefore(index, parent);
+      parent = (index - 1) >> 1
+    ) {
       this.swap(index, parent);
       index = parent;
     }
@@ -66,7 +70,7 @@ class Sorted<T> implements Store<T> {
     const { heap } = this;
     this.swap(0, heap.length - 1);
     const taken = heap.pop() as { item: T };
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       let least = index;
       for (const child of [2 * index + 1, 2 * index + 2]) {
         if (child < heap.length && this.isBefore(child, least)) least = child;
@@ -118,7 +122,10 @@ export class Queue<T> {
   /** @throws UsageError for a capacity that is not a whole number of 1 or more, or Infinity. */
   constructor(options: QueueOptions<T> = {}) {
     this.capacity = checkCapacity(options.capacity ?? Infinity);
-    if (this.capacity === 0) throw new UsageError("A queue of capacity 0 cannot hold anything. Use memoryStream(0) to hand over directly.");
+    if (this.capacity === 0)
+      throw new UsageError(
+        "A queue of capacity 0 cannot hold anything. Use memoryStream(0) to hand over directly.",
+      );
     this.store = createStore(options.order ?? "fifo");
   }
 
@@ -152,7 +159,8 @@ export class Queue<T> {
 
   /** Says that an item which was taken has been dealt with. @throws UsageError for more than were put in. */
   taskDone(): void {
-    if (this.unfinished === 0) throw new UsageError("taskDone() was called more often than items were put in.");
+    if (this.unfinished === 0)
+      throw new UsageError("taskDone() was called more often than items were put in.");
     this.unfinished--;
     if (this.unfinished === 0) this.joiners.unparkAll();
   }
@@ -191,12 +199,14 @@ export class Queue<T> {
 }
 
 class Put<T> extends Queued<void> {
-  readonly label = "room in a queue";
+  get label(): string {
+    return "room in a queue";
+  }
   readonly item: T;
   private readonly target: Queue<T>;
 
   constructor(target: Queue<T>, item: T) {
-    super(target.putters as unknown as WaitQueue<Queued<unknown>>);
+    super(target.putters);
     this.target = target;
     this.item = item;
   }
@@ -207,11 +217,13 @@ class Put<T> extends Queued<void> {
 }
 
 class Get<T> extends Queued<T> {
-  readonly label = "an item of a queue";
+  get label(): string {
+    return "an item of a queue";
+  }
   private readonly target: Queue<T>;
 
   constructor(target: Queue<T>) {
-    super(target.getters as unknown as WaitQueue<Queued<unknown>>);
+    super(target.getters);
     this.target = target;
   }
 

@@ -9,7 +9,8 @@ import { call } from "./call.ts";
 import { isCancelled, UsageError } from "./errors.ts";
 import { operation } from "./operation.ts";
 import { Leaf } from "./leaf.ts";
-import { Group, taskGroup } from "./task-group.ts";
+import type { Group } from "./task-group.ts";
+import { taskGroup } from "./task-group.ts";
 import { TaskStrand } from "./task.ts";
 import type { AnyWork, Coroutine, Operation, ResultOf } from "./types.ts";
 
@@ -33,7 +34,8 @@ class Contestant extends TaskStrand {
 
   override wake(failed: boolean, value: unknown): void {
     super.wake(failed, value);
-    if (this.frame === undefined && this.iterator instanceof Leaf && !isCancelled(value)) this.contest?.won(this);
+    if (this.frame === undefined && this.iterator instanceof Leaf && !isCancelled(value))
+      this.contest?.won(this);
   }
 
   protected override end(failed: boolean, value: unknown): void {
@@ -55,7 +57,8 @@ const performRace = operation(function* race(works: readonly AnyWork[]): Corouti
 
 function atLeastOne(work: Iterable<AnyWork>, name: string): readonly AnyWork[] {
   const works = [...work];
-  if (works.length === 0) throw new UsageError(`${name}([]) would never end. Give it at least one piece of work.`);
+  if (works.length === 0)
+    throw new UsageError(`${name}([]) would never end. Give it at least one piece of work.`);
   return works;
 }
 
@@ -64,7 +67,7 @@ function atLeastOne(work: Iterable<AnyWork>, name: string): readonly AnyWork[] {
  * given directly exactly one completes. Bodies may both complete; then the later value is dropped.
  *
  * ```ts
- * const first = await race([() => "now", sleep(60_000)]);
+ * const first = await race([async () => "now", sleep(60_000)]);
  * console.log(first); // now
  * ```
  *
@@ -80,7 +83,11 @@ interface Attempts {
   readonly errors: unknown[];
 }
 
-const attempt = operation(function* attempt(group: Group, work: AnyWork, attempts: Attempts): Coroutine<void> {
+const attempt = operation(function* attempt(
+  group: Group,
+  work: AnyWork,
+  attempts: Attempts,
+): Coroutine<void> {
   try {
     const value = yield* call(work);
     if (attempts.won) return;
@@ -102,7 +109,9 @@ const performAny = operation(function* any(works: readonly AnyWork[]): Coroutine
     { name: "any" },
   );
   if (attempts.won) return attempts.value;
-  throw new AggregateError(attempts.errors, "Nothing of what any() was given has succeeded.", { cause: attempts.errors[0] });
+  throw new AggregateError(attempts.errors, "Nothing of what any() was given has succeeded.", {
+    cause: attempts.errors[0],
+  });
 });
 
 /**

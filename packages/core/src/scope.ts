@@ -122,7 +122,9 @@ export class CancelScope extends CancelNode {
   /** @internal */
   enter(strand: Strand): void {
     if (this.state !== "new") {
-      throw new UsageError("This scope was used before. A scope runs one piece of work: make a new one for each.");
+      throw new UsageError(
+        "This scope was used before. A scope runs one piece of work: make a new one for each.",
+      );
     }
     this.state = "entered";
     this.strand = strand;
@@ -177,7 +179,8 @@ export class CancelScope extends CancelNode {
   private arm(): void {
     this.stopTimer();
     const { strand } = this;
-    if (this.state !== "entered" || strand === undefined || this.own !== undefined || this.time === Infinity) return;
+    if (this.state !== "entered" || strand === undefined || this.own !== undefined || this.time === Infinity)
+      return;
     const { loop } = strand.run;
     if (this.time <= loop.now()) this.expired();
     else this.timer = loop.callAt(this.time, this, "deadline");
@@ -190,7 +193,9 @@ export class CancelScope extends CancelNode {
 }
 
 class ScopeOperation<T> extends OperationBase<T> {
-  readonly label = "a cancel scope";
+  get label(): string {
+    return "a cancel scope";
+  }
   private readonly scope: () => CancelScope;
   private readonly work: ScopeWork<unknown>;
   private readonly timeoutError: ((scope: CancelScope) => TimeoutError) | undefined;
@@ -216,7 +221,9 @@ class ScopeOperation<T> extends OperationBase<T> {
 }
 
 class ScopeFrame extends Frame {
-  readonly label = "a cancel scope";
+  get label(): string {
+    return "a cancel scope";
+  }
   private readonly scope: CancelScope;
   private readonly timeoutError: ((scope: CancelScope) => TimeoutError) | undefined;
 

@@ -9,7 +9,9 @@ export interface SemaphoreStatistics {
 
 /** From anyio. Unlike a lock's, its permits may be released by anybody. */
 export class Semaphore extends Grantable<Held> {
-  readonly label = "a semaphore";
+  get label(): string {
+    return "a semaphore";
+  }
   private free: number;
   /** Never more free permits than this. */
   readonly max: number | undefined;
@@ -18,10 +20,14 @@ export class Semaphore extends Grantable<Held> {
   constructor(permits: number, options: { readonly max?: number | undefined } = {}) {
     super();
     if (!Number.isInteger(permits) || permits < 0) {
-      throw new UsageError(`A semaphore of ${String(permits)} permits cannot be. Give a whole number, 0 or more.`);
+      throw new UsageError(
+        `A semaphore of ${String(permits)} permits cannot be. Give a whole number, 0 or more.`,
+      );
     }
     if (options.max !== undefined && !(permits <= options.max)) {
-      throw new UsageError(`max is ${String(options.max)}, less than the ${String(permits)} permits there are. Raise it.`);
+      throw new UsageError(
+        `max is ${String(options.max)}, less than the ${String(permits)} permits there are. Raise it.`,
+      );
     }
     this.free = permits;
     this.max = options.max;

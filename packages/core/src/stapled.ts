@@ -1,5 +1,10 @@
 /** Two one-way streams as one two-way stream. */
-import { type ByteReceiveStream, type ByteSendStream, type ByteStream, ReceiveStreamBase } from "./streams.ts";
+import {
+  type ByteReceiveStream,
+  type ByteSendStream,
+  type ByteStream,
+  ReceiveStreamBase,
+} from "./streams.ts";
 import type { ObjectReceiveStream, ObjectSendStream, ObjectStream } from "./streams.ts";
 import { operation } from "./operation.ts";
 import type { Operation } from "./types.ts";
@@ -92,6 +97,6 @@ export function stapled(
   receive: ObjectReceiveStream<unknown> | ByteReceiveStream,
 ): ObjectStream<unknown> | ByteStream {
   return Symbol.asyncIterator in receive
-    ? new StapledObjectStream(send as ObjectSendStream<unknown>, receive)
-    : new StapledByteStream(send as ByteSendStream, receive);
+    ? new StapledObjectStream(send, receive)
+    : new StapledByteStream(send, receive);
 }

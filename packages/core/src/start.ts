@@ -20,7 +20,9 @@ export interface TaskStatus<in R> {
 }
 
 export class Start extends Leaf<unknown> {
-  readonly label = "a task to say that it has started";
+  get label(): string {
+    return "a task to say that it has started";
+  }
   private readonly group: Group;
   private readonly body: Handler<[status: TaskStatus<unknown>]>;
   private readonly options: NameOptions | undefined;
@@ -91,7 +93,8 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
 
   started(value: unknown): void {
     const { caller, group, task } = this;
-    if (this.wasCalled) throw new UsageError("started() was called before. Call it once, when the task is ready.");
+    if (this.wasCalled)
+      throw new UsageError("started() was called before. Call it once, when the task is ready.");
     if (task.hasEnded) throw new UsageError("started() was called after the task had ended.");
     this.wasCalled = true;
     // Cancelled where it stands: it must not get away from that by moving.
@@ -108,11 +111,17 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
     if (task.status === "failed") {
       start.fail(error);
     } else if (isCancelled(error)) {
-      start.fail(caller.node.isWithin(error) ? error : new TaskCancelled(`The task ${task.name} was cancelled before it had started.`, error));
+      start.fail(
+        caller.node.isWithin(error)
+          ? error
+          : new TaskCancelled(`The task ${task.name} was cancelled before it had started.`, error),
+      );
     } else {
       start.fail(
         caller.node.pending ??
-          new UsageError(`The task ${task.name} ended without calling started(). Call status.started() when it is ready.`),
+          new UsageError(
+            `The task ${task.name} ended without calling started(). Call status.started() when it is ready.`,
+          ),
       );
     }
     this.group.startFailed();

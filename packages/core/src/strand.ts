@@ -227,7 +227,9 @@ function probe(iterator: Stepper): string[] {
   const lines = (realm.probe.trace ?? "").split("\n").map((line) => line.trim());
   const operation = lines.findIndex((line) => line.includes("next"));
   const end = lines.findIndex((line) => line.includes("probe"));
-  return lines.slice(operation + 1, end < 0 ? undefined : end).filter((line) => !line.includes("Generator.next"));
+  return lines
+    .slice(operation + 1, end < 0 ? undefined : end)
+    .filter((line) => !line.includes("Generator.next"));
 }
 
 function notAnOperation(value: unknown): UsageError {

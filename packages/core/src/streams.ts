@@ -77,7 +77,9 @@ function* nextOf<T>(this: Receiver<T>): Coroutine<IteratorResult<T, undefined>> 
 }
 
 class Closing extends Immediate<void> {
-  readonly label = "closing";
+  get label(): string {
+    return "closing";
+  }
   private readonly close: () => void;
 
   constructor(close: () => void) {
@@ -101,7 +103,9 @@ export function closing(close: () => void): Operation<void> {
 }
 
 class Return extends Immediate<IteratorReturnResult<undefined>> {
-  readonly label = "the end of an iteration";
+  get label(): string {
+    return "the end of an iteration";
+  }
 
   protected act(): IteratorReturnResult<undefined> {
     return { done: true, value: undefined };

@@ -48,7 +48,9 @@ class SuspendWaiter<T> implements Waiter<T> {
 
   settle(failed: boolean, value: unknown): void {
     if (this.outcome !== undefined) {
-      throw new UsageError(`The waiter of ${this.label} was used a second time. Resume or fail it exactly once.`);
+      throw new UsageError(
+        `The waiter of ${this.label} was used a second time. Resume or fail it exactly once.`,
+      );
     }
     this.outcome = { failed, value };
   }
@@ -94,7 +96,9 @@ class Suspension<T> extends Leaf<T> {
     this.abortFn = undefined;
     if (!abortFn(cancelled)) return false;
     if (waiter?.outcome !== undefined) {
-      throw new UsageError("The abort function resumed its waiter and returned true. Return false after resuming.");
+      throw new UsageError(
+        "The abort function resumed its waiter and returned true. Return false after resuming.",
+      );
     }
     if (waiter !== undefined) waiter.outcome = { failed: true, value: cancelled };
     return true;
@@ -117,12 +121,15 @@ class Suspension<T> extends Leaf<T> {
  * ```
  */
 export function suspend<T = void>(start: (waiter: Waiter<T>) => AbortFn | void): Operation<T> {
-  if (typeof start !== "function") throw new UsageError("suspend() takes a function (waiter) => abort function.");
+  if (typeof start !== "function")
+    throw new UsageError("suspend() takes a function (waiter) => abort function.");
   return new Suspension<T>(start);
 }
 
 class Checkpoint extends Leaf<void> {
-  readonly label: string = "its turn";
+  get label(): string {
+    return "its turn";
+  }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     return this.completeLater(strand, undefined);
@@ -140,7 +147,9 @@ class ShieldedCheckpoint extends Checkpoint {
 }
 
 class CheckpointIfCancelled extends Immediate<void> {
-  readonly label = "a cancellation check";
+  get label(): string {
+    return "a cancellation check";
+  }
 
   protected act(): void {
     // Arriving cancelled is all there is to check.

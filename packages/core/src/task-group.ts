@@ -6,7 +6,15 @@
  */
 import { startable } from "./body.ts";
 import { type Completed, completedTasks } from "./completed.ts";
-import { brief, type Cancelled, cancelledNode, isCancelled, TaskFailed, TaskGroupError, UsageError } from "./errors.ts";
+import {
+  brief,
+  type Cancelled,
+  cancelledNode,
+  isCancelled,
+  TaskFailed,
+  TaskGroupError,
+  UsageError,
+} from "./errors.ts";
 import { OperationBase } from "./operation.ts";
 import { realm } from "./realm.ts";
 import { CancelScope } from "./scope.ts";
@@ -64,12 +72,17 @@ export interface TaskGroupOptions extends NameOptions {
  * Cancelled by hand or by the deadline of its own scope, the group ends without an error and gives what the body gave,
  * undefined if the body did not come that far.
  */
-export function taskGroup<T>(body: Body<T, [group: TaskGroup]>, options: TaskGroupOptions = {}): Operation<T> {
+export function taskGroup<T>(
+  body: Body<T, [group: TaskGroup]>,
+  options: TaskGroupOptions = {},
+): Operation<T> {
   return new GroupOperation<T>(body, options);
 }
 
 class GroupOperation<T> extends OperationBase<T> {
-  readonly label = "a task group";
+  get label(): string {
+    return "a task group";
+  }
   private readonly body: Body<T, [group: TaskGroup]>;
   private readonly options: TaskGroupOptions;
 
@@ -90,7 +103,9 @@ const daemonReason = "the tasks that the group was for are done";
 
 /** Below the body on the host's stack. Left twice: when the body has ended, and when the last child has. */
 class GroupFrame extends Frame {
-  readonly label = "a task group";
+  get label(): string {
+    return "a task group";
+  }
   private readonly group: Group;
 
   constructor(group: Group) {
@@ -110,7 +125,9 @@ class GroupFrame extends Frame {
 }
 
 export class Group implements TaskGroup, TaskHome, Waiting {
-  readonly label = "its children";
+  get label(): string {
+    return "its children";
+  }
   readonly scope: CancelScope;
   readonly host: Strand;
   bodyEnded = false;
@@ -160,14 +177,14 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   start<R = void>(body: Handler<[status: TaskStatus<R>]>, options?: NameOptions): Operation<R> {
-    return new Start(this, body as Handler<[status: TaskStatus<unknown>]>, options, false) as unknown as Operation<R>;
+    return new Start(this, body, options, false) as unknown as Operation<R>;
   }
 
   startTask<R = void>(
     body: Handler<[status: TaskStatus<R>]>,
     options?: NameOptions,
   ): Operation<{ task: Task<unknown>; value: R }> {
-    return new Start(this, body as Handler<[status: TaskStatus<unknown>]>, options, true) as unknown as Operation<{
+    return new Start(this, body, options, true) as unknown as Operation<{
       task: Task<unknown>;
       value: R;
     }>;
@@ -185,7 +202,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   get tasks(): ReadonlySet<Task<unknown>> {
     const tasks = new Set<Task<unknown>>();
-    for (const node of this.scope.members()) if (node instanceof TaskStrand && node.home === this) tasks.add(node);
+    for (const node of this.scope.members())
+      if (node instanceof TaskStrand && node.home === this) tasks.add(node);
     return tasks;
   }
 
@@ -195,8 +213,10 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   assertOpen(): void {
-    if (this.closed) throw new UsageError("This task group has ended. Start tasks while its body or a child still runs.");
-    if (this.bodyFailed) throw new UsageError("The body of this task group has failed: nothing more can be started.");
+    if (this.closed)
+      throw new UsageError("This task group has ended. Start tasks while its body or a child still runs.");
+    if (this.bodyFailed)
+      throw new UsageError("The body of this task group has failed: nothing more can be started.");
   }
 
   localsOfCaller(): Locals | undefined {

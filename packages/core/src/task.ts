@@ -5,7 +5,14 @@
  * (the group, the pending start, the run) after them, so that a group learns of an error before of its echo in a joiner.
  */
 import type { CancelNode } from "./cancel-tree.ts";
-import { type Cancelled, isCancelled, TaskCancelled, TaskFailed, TaskNotFinished, UsageError } from "./errors.ts";
+import {
+  type Cancelled,
+  isCancelled,
+  TaskCancelled,
+  TaskFailed,
+  TaskNotFinished,
+  UsageError,
+} from "./errors.ts";
 import { Leaf } from "./leaf.ts";
 import { openFrame } from "./ambient.ts";
 import { realm } from "./realm.ts";
@@ -245,4 +252,3 @@ export function currentPlace(): { readonly task: TaskStrand; readonly run: Run; 
 export function currentTask(): Task<unknown> {
   return currentPlace().task;
 }
-

@@ -10,7 +10,9 @@ import type { Operation } from "./types.ts";
 /** A number that can be a time; `NaN` would compare as neither before nor after anything. */
 export function checkTime(value: number, what: string): number {
   if (typeof value !== "number" || Number.isNaN(value)) {
-    throw new UsageError(`The ${what} is ${String(value)}. Give a number of milliseconds; Infinity for none.`);
+    throw new UsageError(
+      `The ${what} is ${String(value)}. Give a number of milliseconds; Infinity for none.`,
+    );
   }
   return value;
 }
@@ -34,7 +36,8 @@ class Sleep extends Leaf<void> implements Timer {
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     if (this.time === Infinity) return this.park(strand);
     const { loop } = strand.run;
-    if (this.relative ? this.time <= 0 : this.time <= loop.now()) return this.completeLater(strand, undefined);
+    if (this.relative ? this.time <= 0 : this.time <= loop.now())
+      return this.completeLater(strand, undefined);
     this.handle = loop.callAt(this.relative ? loop.now() + this.time : this.time, this, "operation");
     return this.park(strand);
   }

@@ -25,7 +25,6 @@ export type Body<T, A extends readonly unknown[] = []> = (...args: A) => Corouti
 /** A body whose result nobody reads. */
 export type Handler<A extends readonly unknown[] = []> = (
   ...args: A
-  // oxlint-disable-next-line typescript/no-invalid-void-type -- a handler may be a function that returns nothing
 ) => Coroutine<unknown> | PromiseLike<unknown> | void;
 
 /** What can be run as a task: an operation or a body without arguments. */

@@ -24,9 +24,11 @@ function closerOf(resource: unknown): () => unknown {
   const { [Symbol.asyncDispose]: asyncDispose, close, [Symbol.dispose]: dispose } = resource as AnyCloseable;
   const closer = asyncDispose ?? close ?? dispose;
   if (typeof closer !== "function") {
-    throw new UsageError("use() takes something that can be closed: with close(), Symbol.asyncDispose or Symbol.dispose.");
+    throw new UsageError(
+      "use() takes something that can be closed: with close(), Symbol.asyncDispose or Symbol.dispose.",
+    );
   }
-  return () => Reflect.apply(closer, resource, []) as unknown;
+  return () => Reflect.apply<unknown, [], unknown>(closer, resource, []);
 }
 
 const closeWith = operation(function* closeResource(closer: () => unknown) {
@@ -36,7 +38,10 @@ const closeWith = operation(function* closeResource(closer: () => unknown) {
   else if (isThenable(closing)) yield* shield(fromPromise(closing));
 });
 
-const useResource = operation(function* useResource(resource: unknown, body: (resource: never) => unknown): Coroutine<unknown> {
+const useResource = operation(function* useResource(
+  resource: unknown,
+  body: (resource: never) => unknown,
+): Coroutine<unknown> {
   const opened: unknown = isOperation(resource) ? yield* resource : resource;
   const closer = closerOf(opened);
   let value: unknown;
@@ -49,14 +54,21 @@ const useResource = operation(function* useResource(resource: unknown, body: (re
   return value;
 });
 
+/** What is told when both failed: a cancellation says nothing that the other does not. */
+function both(error: unknown, closeError: unknown): unknown {
+  if (isCancelled(closeError)) return error;
+  if (isCancelled(error)) return closeError;
+  return new AggregateError([error, closeError], "The body failed, and so did closing what it used.", {
+    cause: error,
+  });
+}
+
 /** Closes after the body failed, and throws what is to be told. */
 function* closeAfter(closer: () => unknown, error: unknown): Coroutine<never> {
   try {
     yield* closeWith(closer);
   } catch (closeError) {
-    if (isCancelled(closeError)) throw error;
-    if (isCancelled(error)) throw closeError;
-    throw new AggregateError([error, closeError], "The body failed, and so did closing what it used.", { cause: error });
+    throw both(error, closeError);
   }
   throw error;
 }
@@ -72,6 +84,9 @@ function* closeAfter(closer: () => unknown, error: unknown): Coroutine<never> {
  *
  * @throws what the body throws; what closing throws; if both did, an AggregateError of the two.
  */
-export function use<R extends Closeable, T>(resource: R | Operation<R>, body: Body<T, [resource: R]>): Operation<T> {
+export function use<R extends Closeable, T>(
+  resource: R | Operation<R>,
+  body: Body<T, [resource: R]>,
+): Operation<T> {
   return useResource(resource, body) as Operation<T>;
 }

@@ -90,7 +90,7 @@ export class WaitQueue<W extends Queued<unknown>> {
   }
 
   *[Symbol.iterator](): Generator<W, void, undefined> {
-    for (let at = this.head; at !== undefined; ) {
+    for (let at = this.head; at !== undefined;) {
       const next = at.behind as W | undefined;
       yield at;
       at = next;

@@ -31,7 +31,9 @@ export class VirtualClock {
   /** Moves the clock on by so many milliseconds; what is due then happens. @throws UsageError if it were to go back. */
   jump(milliseconds: number): void {
     if (!(milliseconds >= 0)) {
-      throw new UsageError(`The clock cannot jump by ${String(milliseconds)} ms. Give a number of milliseconds, 0 or more.`);
+      throw new UsageError(
+        `The clock cannot jump by ${String(milliseconds)} ms. Give a number of milliseconds, 0 or more.`,
+      );
     }
     this.time += milliseconds;
     this.listener?.();

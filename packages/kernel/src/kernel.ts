@@ -74,7 +74,11 @@ class KernelDriver implements Kernel, Driver {
   }
 
   open(options: LoopOptions): KernelLoop {
-    const loop = new KernelLoop(this, this.draw === undefined ? new Deque() : new SeededRing(this.draw), options);
+    const loop = new KernelLoop(
+      this,
+      this.draw === undefined ? new Deque() : new SeededRing(this.draw),
+      options,
+    );
     this.loops.add(loop);
     if (this.clock === undefined && this.throwsDeadlock) this.unwatch ??= watchProcess(this.host, this);
     return loop;

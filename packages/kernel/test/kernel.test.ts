@@ -16,7 +16,7 @@ import {
 import { checkpoint, suspend } from "@anyloop/core/lowlevel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Host, kernel, VirtualClock } from "../src/index.ts";
+import { type Host, kernel, VirtualClock } from "@anyloop/kernel";
 
 async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
@@ -108,25 +108,28 @@ test("what a seed shuffles is repeated by the same seed, and differs between see
 
 test("timers fire in order of their deadlines, whatever was added and cancelled [property]", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 1, max: 50 }), fc.boolean()), { maxLength: 60 }), async (plan) => {
-      const fired: number[] = [];
-      await run(
-        () =>
-          taskGroup(function* (group) {
-            const tasks = plan.map(([time]) =>
-              group.startSoon(function* () {
-                yield* sleep(time);
-                fired.push(time);
-              }),
-            );
-            yield* checkpoint();
-            for (const [index, [, cancel]] of plan.entries()) if (cancel) tasks[index]?.cancel();
-          }),
-        { backend: kernel({ clock: new VirtualClock() }) },
-      );
-      const kept = plan.filter(([, cancel]) => !cancel).map(([time]) => time);
-      expect(fired).toEqual(kept.toSorted((a, b) => a - b));
-    }),
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 50 }), fc.boolean()), { maxLength: 60 }),
+      async (plan) => {
+        const fired: number[] = [];
+        await run(
+          () =>
+            taskGroup(function* (group) {
+              const tasks = plan.map(([time]) =>
+                group.startSoon(function* () {
+                  yield* sleep(time);
+                  fired.push(time);
+                }),
+              );
+              yield* checkpoint();
+              for (const [index, [, cancel]] of plan.entries()) if (cancel) tasks[index]?.cancel();
+            }),
+          { backend: kernel({ clock: new VirtualClock() }) },
+        );
+        const kept = plan.filter(([, cancel]) => !cancel).map(([time]) => time);
+        expect(fired).toEqual(kept.toSorted((a, b) => a - b));
+      },
+    ),
     { numRuns: 50 },
   );
 });
@@ -183,7 +186,14 @@ test("a receive that nobody answers is a deadlock, also in async style; finally 
 
 test("what cannot even be cancelled ends in a DeadlockError all the same", async () => {
   const backend = kernel({ clock: new VirtualClock() });
-  expect(await thrownBy(run(suspend(() => {}), { backend }))).toBeInstanceOf(DeadlockError);
+  expect(
+    await thrownBy(
+      run(
+        suspend(() => {}),
+        { backend },
+      ),
+    ),
+  ).toBeInstanceOf(DeadlockError);
   expect(
     await thrownBy(
       run(

@@ -2,13 +2,12 @@
  * The native backend: every step is a promise job and every timer the host's own, so tasks take turns with other promise
  * code as that code expects, and the host's tools see what they know.
  *
- * Invariant: one pump is on its way whenever a step is ready. Promise jobs alone would starve I/O and timers, so after
- * a slice of them the next one waits for a turn of the host.
+ * Invariant: one pump is on its way whenever a step is ready; each takes one step, so other promise code comes in between.
+ * Promise jobs alone would starve I/O and timers: after a slice of them the next waits for a turn of the host.
  */
 import { type Backend, Deque, type Instrument, UsageError } from "@anyloop/core/lowlevel";
 import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
 import { hostTurn } from "./host-turn.ts";
-
 
 export interface NativeOptions {
   /** Told about every run of this backend. */
@@ -25,19 +24,12 @@ const longestDelay = 2_147_483_647;
 const settled = Promise.resolve();
 
 /** All runs share the slice: many small ones must leave the host its turn as one large one does. */
-const slice = { end: 0, left: 0, turning: false };
+const slice = { end: 0, left: 0 };
 
 function sliceIsOver(): boolean {
-  if (--slice.left > 0) return slice.turning;
+  if (--slice.left > 0) return false;
   slice.left = stepsPerLook;
-  if (slice.turning) return true;
-  if (performance.now() < slice.end) return false;
-  slice.turning = true;
-  hostTurn(() => {
-    slice.turning = false;
-    slice.end = performance.now() + sliceMs;
-  });
-  return true;
+  return performance.now() >= slice.end;
 }
 
 class NativeLoop implements Loop {
@@ -45,10 +37,16 @@ class NativeLoop implements Loop {
   private readonly ready = new Deque<Runnable>();
   private readonly timers = new Set<NativeTimer>();
   private isClosed = false;
+  private isPumping = false;
   private readonly pump = (): void => {
-    if (this.isClosed) return;
-    if (sliceIsOver()) hostTurn(this.pump);
-    else this.options.enter(this.stepOnce);
+    this.options.enter(this.stepOnce);
+    if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
+    else if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
+    else void settled.then(this.pump);
+  };
+  private readonly pumpAfterTurn = (): void => {
+    slice.end = performance.now() + sliceMs;
+    this.pump();
   };
   private readonly stepOnce = (): void => {
     this.ready.shift()?.step();
@@ -65,7 +63,10 @@ class NativeLoop implements Loop {
   schedule(runnable: Runnable): void {
     if (this.isClosed) return;
     this.ready.push(runnable);
-    void settled.then(this.pump);
+    if (this.isPumping) return;
+    this.isPumping = true;
+    if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
+    else void settled.then(this.pump);
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
@@ -84,7 +85,7 @@ class NativeLoop implements Loop {
 
   close(): void {
     this.isClosed = true;
-    for (const timer of [...this.timers]) timer.cancel();
+    for (const timer of this.timers) timer.cancel();
   }
 }
 
@@ -108,7 +109,13 @@ class NativeTimer implements TimerHandle {
   /** A deadline lets everything else that is due in this turn of the host complete first. */
   private readonly cancels: boolean;
 
-  constructor(among: Set<NativeTimer>, options: LoopOptions, deadline: number, timer: Timer, cancels: boolean) {
+  constructor(
+    among: Set<NativeTimer>,
+    options: LoopOptions,
+    deadline: number,
+    timer: Timer,
+    cancels: boolean,
+  ) {
     this.among = among;
     this.options = options;
     this.deadline = deadline;

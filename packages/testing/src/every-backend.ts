@@ -21,7 +21,8 @@ export interface TestCase {
   readonly perform: () => Promise<void>;
 }
 
-const { ANYLOOP_SEED } = (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
+const { ANYLOOP_SEED } =
+  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
 const firstSeed = ANYLOOP_SEED === undefined ? Math.floor(Math.random() * 1_000_000) : Number(ANYLOOP_SEED);
 
 async function performSeeded(body: Body<unknown>, seeds: number): Promise<void> {
@@ -29,15 +30,22 @@ async function performSeeded(body: Body<unknown>, seeds: number): Promise<void> 
     try {
       await run(body, { backend: kernel({ seed, clock: new VirtualClock() }) });
     } catch (error) {
-      throw new Error(`With seed ${String(seed)} (repeat it with ANYLOOP_SEED=${String(seed)}): ${String(error)}`, {
-        cause: error,
-      });
+      throw new Error(
+        `With seed ${String(seed)} (repeat it with ANYLOOP_SEED=${String(seed)}): ${String(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 }
 
 /** The same body as a test for each backend. */
-export function everyBackend(name: string, body: Body<unknown>, options: EveryBackendOptions = {}): TestCase[] {
+export function everyBackend(
+  name: string,
+  body: Body<unknown>,
+  options: EveryBackendOptions = {},
+): TestCase[] {
   const seeds = options.seeds ?? 20;
   const on = (label: string, makeBackend: () => Backend): TestCase => ({
     name: `${name} [${label}]`,

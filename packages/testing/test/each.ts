@@ -1,5 +1,5 @@
 /** Registers a body as a vitest test on every backend. */
-import type { Body } from "@anyloop/core";
+import type { Body, Coroutine, Operation } from "@anyloop/core";
 import { everyBackend, type EveryBackendOptions } from "@anyloop/testing";
 import { test } from "vitest";
 
@@ -18,9 +18,9 @@ export async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> 
 }
 
 /** The same for generator style: `yield* caught(operation)`. */
-export function* caught<T>(operation: Iterable<unknown, T, unknown>): Generator<never, unknown, unknown> {
+export function* caught(work: Operation<unknown>): Coroutine<unknown> {
   try {
-    yield* operation as unknown as Generator<never, T, unknown>;
+    yield* work;
   } catch (error) {
     return error;
   }

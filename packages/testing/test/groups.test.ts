@@ -1,8 +1,9 @@
 /** The contract of task groups. Brackets name the suite a case comes from. */
+import type { CancelScope } from "@anyloop/core";
 import {
+  type Coroutine,
   BrokenResourceError,
   Cancelled,
-  CancelScope,
   currentTask,
   errorsOf,
   Event,
@@ -52,32 +53,35 @@ each("leaving a group waits for every child, async style", async () => {
   expect(ended).toEqual(["quick", "slow"]);
 });
 
-each("spawning into a group that has ended, or whose body failed, is an error [anyio start_soon_after_error]", function* () {
-  let kept: TaskGroup | undefined;
-  yield* taskGroup(function* (group) {
-    kept = group;
-  });
-  expect(() => kept?.startSoon(sleep(0))).toThrow(UsageError);
-  let duringCleanup: unknown;
-  yield* caught(
-    taskGroup(function* (group) {
-      group.startSoon(function* () {
-        try {
-          yield* sleepForever();
-        } finally {
+each(
+  "spawning into a group that has ended, or whose body failed, is an error [anyio start_soon_after_error]",
+  function* () {
+    let kept: TaskGroup | undefined;
+    yield* taskGroup(function* (group) {
+      kept = group;
+    });
+    expect(() => kept?.startSoon(sleep(0))).toThrow(UsageError);
+    let duringCleanup: unknown;
+    yield* caught(
+      taskGroup(function* (group) {
+        group.startSoon(function* () {
           try {
-            group.startSoon(sleep(0));
-          } catch (error) {
-            duringCleanup = error;
+            yield* sleepForever();
+          } finally {
+            try {
+              group.startSoon(sleep(0));
+            } catch (error) {
+              duringCleanup = error;
+            }
           }
-        }
-      });
-      yield* waitAllTasksBlocked();
-      throw new Error("body");
-    }),
-  );
-  expect(duringCleanup).toBeInstanceOf(UsageError);
-});
+        });
+        yield* waitAllTasksBlocked();
+        throw new Error("body");
+      }),
+    );
+    expect(duringCleanup).toBeInstanceOf(UsageError);
+  },
+);
 
 each("a failing child cancels the blocked body [anyio failing_child_task_cancels_host]", function* () {
   const boom = new Error("boom");
@@ -117,52 +121,58 @@ each("a failing child cancels the blocked body, async style", async () => {
   expect(bodyError).toBeInstanceOf(Cancelled);
 });
 
-each("a failing body cancels the children and its error is thrown [anyio failing_host_task_cancels_children]", function* () {
-  const boom = new Error("body");
-  let childError: unknown;
-  const error = yield* caught(
-    taskGroup(function* (group) {
-      group.startSoon(function* () {
-        try {
-          yield* sleepForever();
-        } catch (thrown) {
-          childError = thrown;
-          throw thrown;
-        }
-      });
-      yield* waitAllTasksBlocked();
-      throw boom;
-    }),
-  );
-  expect(error).toBe(boom);
-  expect(childError).toBeInstanceOf(Cancelled);
-});
+each(
+  "a failing body cancels the children and its error is thrown [anyio failing_host_task_cancels_children]",
+  function* () {
+    const boom = new Error("body");
+    let childError: unknown;
+    const error = yield* caught(
+      taskGroup(function* (group) {
+        group.startSoon(function* () {
+          try {
+            yield* sleepForever();
+          } catch (thrown) {
+            childError = thrown;
+            throw thrown;
+          }
+        });
+        yield* waitAllTasksBlocked();
+        throw boom;
+      }),
+    );
+    expect(error).toBe(boom);
+    expect(childError).toBeInstanceOf(Cancelled);
+  },
+);
 
-each("a failing child cancels its siblings, whose cleanup runs before the group ends [anyio exception_cancels_siblings]", function* () {
-  const steps: string[] = [];
-  yield* caught(
-    taskGroup(function* (group) {
-      group.startSoon(function* () {
-        try {
-          yield* sleepForever();
-        } finally {
-          yield* shield(sleep(2));
-          steps.push("cleaned");
-        }
-      });
-      group.startSoon(function* () {
-        yield* sleep(1);
-        throw new Error("child");
-      });
-    }),
-  );
-  steps.push("after");
-  expect(steps).toEqual(["cleaned", "after"]);
-});
+each(
+  "a failing child cancels its siblings, whose cleanup runs before the group ends [anyio exception_cancels_siblings]",
+  function* () {
+    const steps: string[] = [];
+    yield* caught(
+      taskGroup(function* (group) {
+        group.startSoon(function* () {
+          try {
+            yield* sleepForever();
+          } finally {
+            yield* shield(sleep(2));
+            steps.push("cleaned");
+          }
+        });
+        group.startSoon(function* () {
+          yield* sleep(1);
+          throw new Error("child");
+        });
+      }),
+    );
+    steps.push("after");
+    expect(steps).toEqual(["cleaned", "after"]);
+  },
+);
 
 each("a single error is thrown as the same object; strict wraps it [trio child_crash_basic]", function* () {
   const boom = new Error("boom");
-  const fail = function* (): Generator<never, void, unknown> {
+  const fail = function* (): Coroutine<void> {
     throw boom;
   };
   expect(yield* caught(taskGroup((group) => void group.startSoon(fail)))).toBe(boom);
@@ -194,76 +204,88 @@ each("body and child fail: both are reported [trio main_and_task_both_crash]", f
   expect((error as TaskGroupError).cause).toBe(one);
 });
 
-each("an empty group gives others a turn at its end [anyio empty_taskgroup_contains_yield_point]", function* () {
-  const steps: string[] = [];
-  yield* taskGroup(function* (outer) {
-    outer.startSoon(function* () {
-      steps.push("other");
+each(
+  "an empty group gives others a turn at its end [anyio empty_taskgroup_contains_yield_point]",
+  function* () {
+    const steps: string[] = [];
+    yield* taskGroup(function* (outer) {
+      outer.startSoon(function* () {
+        steps.push("other");
+      });
+      yield* taskGroup(function* () {});
+      // A seed may draw the host first once, not twice: the other was ready before.
+      yield* taskGroup(function* () {});
+      steps.push("after");
     });
-    yield* taskGroup(function* () {});
-    // A seed may draw the host first once, not twice: the other was ready before.
-    yield* taskGroup(function* () {});
-    steps.push("after");
-  });
-  expect(steps).toEqual(["other", "after"]);
-});
+    expect(steps).toEqual(["other", "after"]);
+  },
+);
 
-each("cancelled while it waits at its end, a group cancels the children and waits for them [anyio cancel_exiting_task_group]", function* () {
-  const steps: string[] = [];
-  yield* taskGroup(function* (outer) {
-    outer.startSoon(function* () {
-      yield* taskGroup(function* (inner) {
-        inner.startSoon(function* () {
-          try {
-            yield* sleepForever();
-          } finally {
-            yield* shield(sleep(1));
-            steps.push("cleaned");
-          }
+each(
+  "cancelled while it waits at its end, a group cancels the children and waits for them [anyio cancel_exiting_task_group]",
+  function* () {
+    const steps: string[] = [];
+    yield* taskGroup(function* (outer) {
+      outer.startSoon(function* () {
+        yield* taskGroup(function* (inner) {
+          inner.startSoon(function* () {
+            try {
+              yield* sleepForever();
+            } finally {
+              yield* shield(sleep(1));
+              steps.push("cleaned");
+            }
+          });
         });
+        steps.push("not reached");
       });
-      steps.push("not reached");
+      yield* waitAllTasksBlocked();
+      outer.cancel();
     });
-    yield* waitAllTasksBlocked();
-    outer.cancel();
-  });
-  expect(steps).toEqual(["cleaned"]);
-});
+    expect(steps).toEqual(["cleaned"]);
+  },
+);
 
-each("of many cancellations one goes on, never a group of them [anyio single_cancellation_exc]", function* () {
-  let seen: unknown;
-  yield* moveOnAfter(2, function* () {
-    try {
-      yield* taskGroup(function* (group) {
-        for (let child = 0; child < 5; child++) group.startSoon(sleepForever());
-        yield* sleepForever();
-      });
-    } catch (error) {
-      seen = error;
-      throw error;
-    }
-  });
-  expect(seen).toBeInstanceOf(Cancelled);
-});
-
-each("outer cancel passes through an inner group; code after it is not run [anyio cancel_cascade]", function* () {
-  let reached = false;
-  yield* taskGroup(function* (outer) {
-    outer.startSoon(function* () {
-      yield* taskGroup(function* (inner) {
-        inner.startSoon(sleepForever());
-      });
-      reached = true;
+each(
+  "of many cancellations one goes on, never a group of them [anyio single_cancellation_exc]",
+  function* () {
+    let seen: unknown;
+    yield* moveOnAfter(2, function* () {
+      try {
+        yield* taskGroup(function* (group) {
+          for (let child = 0; child < 5; child++) group.startSoon(sleepForever());
+          yield* sleepForever();
+        });
+      } catch (error) {
+        seen = error;
+        throw error;
+      }
     });
-    yield* waitAllTasksBlocked();
-    outer.cancel();
-  });
-  expect(reached).toBe(false);
-});
+    expect(seen).toBeInstanceOf(Cancelled);
+  },
+);
+
+each(
+  "outer cancel passes through an inner group; code after it is not run [anyio cancel_cascade]",
+  function* () {
+    let reached = false;
+    yield* taskGroup(function* (outer) {
+      outer.startSoon(function* () {
+        yield* taskGroup(function* (inner) {
+          inner.startSoon(sleepForever());
+        });
+        reached = true;
+      });
+      yield* waitAllTasksBlocked();
+      outer.cancel();
+    });
+    expect(reached).toBe(false);
+  },
+);
 
 each("cancelling an outer group reaches leaves two levels deeper [trio cancel_inheritance]", function* () {
   const cancelled: number[] = [];
-  const level = function* (depth: number): Generator<never, void, unknown> {
+  const level = function* (depth: number): Coroutine<void> {
     yield* taskGroup(function* (group) {
       group.startSoon(function* () {
         try {
@@ -272,7 +294,7 @@ each("cancelling an outer group reaches leaves two levels deeper [trio cancel_in
           cancelled.push(depth);
         }
       });
-    }) as unknown as Generator<never, void, unknown>;
+    });
   };
   yield* taskGroup(function* (group) {
     group.startSoon(() => level(2));
@@ -282,16 +304,19 @@ each("cancelling an outer group reaches leaves two levels deeper [trio cancel_in
   expect(cancelled).toEqual([0, 1, 2]);
 });
 
-each("a child's parent is the group's host, not who called startSoon [anyio start_soon_parent_id]", function* () {
-  const host = currentTask();
-  let grandchild: Task<unknown> | undefined;
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      grandchild = group.startSoon(sleep(0));
+each(
+  "a child's parent is the group's host, not who called startSoon [anyio start_soon_parent_id]",
+  function* () {
+    const host = currentTask();
+    let grandchild: Task<unknown> | undefined;
+    yield* taskGroup(function* (group) {
+      group.startSoon(function* () {
+        grandchild = group.startSoon(sleep(0));
+      });
     });
-  });
-  expect(grandchild?.parent).toBe(host);
-});
+    expect(grandchild?.parent).toBe(host);
+  },
+);
 
 each("group.tasks are the living children", function* () {
   yield* taskGroup(function* (group) {
@@ -306,7 +331,7 @@ each("group.tasks are the living children", function* () {
 
 each("a group cancelled by hand ends without an error and keeps its reason", function* () {
   let scope: CancelScope | undefined;
-  const value = yield* taskGroup(function* (group): Generator<never, string, unknown> {
+  const value = yield* taskGroup(function* (group): Coroutine<string> {
     ({ scope } = group);
     group.startSoon(sleepForever());
     group.cancel("enough");

@@ -1,10 +1,10 @@
 /** The contract of task handles, joining and order of completion. */
+import type { Cancelled } from "@anyloop/core";
 import {
   all,
   allSettled,
   any,
   asCompleted,
-  Cancelled,
   currentTask,
   Event,
   isCancelled,
@@ -40,32 +40,35 @@ each("joining gives the value [anyio TestCreateTask.return_value]", function* ()
   });
 });
 
-each("joining a failed task throws TaskFailed with the cause, and the group fails [anyio TestCreateTask.exception]", function* () {
-  const boom = new Error("boom");
-  let joined: unknown;
-  let task: Task<void> | undefined;
-  const error = yield* caught(
-    taskGroup(function* (outer) {
-      const opened = new Event();
-      outer.startSoon(function* () {
-        yield* opened.wait();
-        joined = yield* caught((task as Task<void>).join());
-      });
-      yield* taskGroup(function* (group) {
-        task = group.startSoon(function* () {
-          yield* waitAllTasksBlocked();
-          throw boom;
+each(
+  "joining a failed task throws TaskFailed with the cause, and the group fails [anyio TestCreateTask.exception]",
+  function* () {
+    const boom = new Error("boom");
+    let joined: unknown;
+    let task: Task<void> | undefined;
+    const error = yield* caught(
+      taskGroup(function* (outer) {
+        const opened = new Event();
+        outer.startSoon(function* () {
+          yield* opened.wait();
+          joined = yield* caught((task as Task<void>).join());
         });
-        opened.set();
-      });
-    }),
-  );
-  expect(error).toBe(boom);
-  expect(task?.status).toBe("failed");
-  // The joiner was resumed before the group heard of the error and cancelled it.
-  expect(joined).toBeInstanceOf(TaskFailed);
-  expect((joined as Error).cause).toBe(boom);
-});
+        yield* taskGroup(function* (group) {
+          task = group.startSoon(function* () {
+            yield* waitAllTasksBlocked();
+            throw boom;
+          });
+          opened.set();
+        });
+      }),
+    );
+    expect(error).toBe(boom);
+    expect(task?.status).toBe("failed");
+    // The joiner was resumed before the group heard of the error and cancelled it.
+    expect(joined).toBeInstanceOf(TaskFailed);
+    expect((joined as Error).cause).toBe(boom);
+  },
+);
 
 each("wait never throws the task's error", function* () {
   const boom = new Error("boom");
@@ -83,22 +86,25 @@ each("wait never throws the task's error", function* () {
   expect(waited).toBe(true);
 });
 
-each("cancelling one handle ends that task only; joining says TaskCancelled [anyio TestCreateTask.cancel]", function* () {
-  yield* taskGroup(function* (group) {
-    const doomed = group.startSoon(sleepForever());
-    const other = group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      return "done";
+each(
+  "cancelling one handle ends that task only; joining says TaskCancelled [anyio TestCreateTask.cancel]",
+  function* () {
+    yield* taskGroup(function* (group) {
+      const doomed = group.startSoon(sleepForever());
+      const other = group.startSoon(function* () {
+        yield* waitAllTasksBlocked();
+        return "done";
+      });
+      yield* checkpoint();
+      doomed.cancel("why");
+      expect(doomed.status).toBe("cancelling");
+      expect(yield* caught(doomed.join())).toBeInstanceOf(TaskCancelled);
+      expect(doomed.status).toBe("cancelled");
+      expect((doomed.error as Cancelled).reason).toBe("why");
+      expect(yield* other.join()).toBe("done");
     });
-    yield* checkpoint();
-    doomed.cancel("why");
-    expect(doomed.status).toBe("cancelling");
-    expect(yield* caught(doomed.join())).toBeInstanceOf(TaskCancelled);
-    expect(doomed.status).toBe("cancelled");
-    expect((doomed.error as Cancelled).reason).toBe("why");
-    expect(yield* other.join()).toBe("done");
-  });
-});
+  },
+);
 
 each("cancelling a finished task does nothing [curio late_join]", function* () {
   yield* taskGroup(function* (group) {
@@ -173,39 +179,45 @@ each("the cancellation by a failed child reaches the reader of completed first",
   expect(isCancelled(seen)).toBe(true);
 });
 
-each("daemon children don't hold the group open and are cancelled at its end [curio task_group_daemon]", function* () {
-  let daemon: Task<never> | undefined;
-  const steps: string[] = [];
-  yield* taskGroup(function* (group) {
-    daemon = group.startSoon(sleepForever(), { daemon: true });
-    group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      steps.push("child");
+each(
+  "daemon children don't hold the group open and are cancelled at its end [curio task_group_daemon]",
+  function* () {
+    let daemon: Task<never> | undefined;
+    const steps: string[] = [];
+    yield* taskGroup(function* (group) {
+      daemon = group.startSoon(sleepForever(), { daemon: true });
+      group.startSoon(function* () {
+        yield* waitAllTasksBlocked();
+        steps.push("child");
+      });
     });
-  });
-  expect(daemon?.status).toBe("cancelled");
-  expect(steps).toEqual(["child"]);
-});
+    expect(daemon?.status).toBe("cancelled");
+    expect(steps).toEqual(["child"]);
+  },
+);
 
-each("race: the others are cancelled and have ended before the result is given [curio task_any_cancel]", function* () {
-  const steps: string[] = [];
-  const value = yield* race([
-    function* () {
-      try {
-        yield* sleepForever();
-      } finally {
-        yield* shield(checkpoint());
-        steps.push("loser ended");
-      }
-    },
-    function* () {
-      yield* waitAllTasksBlocked();
-      return "winner";
-    },
-  ]);
-  steps.push(String(value));
-  expect(steps).toEqual(["loser ended", "winner"]);
-});
+each(
+  "race: the others are cancelled and have ended before the result is given [curio task_any_cancel]",
+  function* () {
+    const steps: string[] = [];
+    const value = yield* race([
+      function* () {
+        try {
+          yield* sleepForever();
+        } finally {
+          yield* shield(checkpoint());
+          steps.push("loser ended");
+        }
+      },
+      function* () {
+        yield* waitAllTasksBlocked();
+        return "winner";
+      },
+    ]);
+    steps.push(String(value));
+    expect(steps).toEqual(["loser ended", "winner"]);
+  },
+);
 
 each("race: of operations given directly only one completes", function* () {
   const left = new Queue<number>();
@@ -255,10 +267,11 @@ each("race and any of nothing throw at once", function* () {
 });
 
 each("any gives the first success, and all errors if there is none", function* () {
-  const fail = (message: string) => () => {
+  const fail = (message: string) => async (): Promise<number> => {
+    await checkpoint();
     throw new Error(message);
   };
-  expect(yield* any([fail("a"), () => 1])).toBe(1);
+  expect(yield* any([fail("a"), async () => await Promise.resolve(1)])).toBe(1);
   const error = yield* caught(any([fail("a"), fail("b")]));
   expect(error).toBeInstanceOf(AggregateError);
   expect((error as AggregateError).errors.map(String).sort()).toEqual(["Error: a", "Error: b"]);
@@ -283,7 +296,7 @@ each("all keeps the order of the arguments [anyio gather_results_in_order]", fun
 each("allSettled tells of each", function* () {
   const boom = new Error("boom");
   const results = yield* allSettled([
-    () => 1,
+    async () => await Promise.resolve(1),
     () => {
       throw boom;
     },

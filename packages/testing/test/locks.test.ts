@@ -27,28 +27,31 @@ import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 
-each("a lock whose owner ended without releasing throws for waiters [trio lock_acquire_unowned_lock]", function* () {
-  const lock = new Lock();
-  const errors: unknown[] = [];
-  yield* taskGroup(function* (group) {
-    const go = new Event();
-    group.startSoon(function* () {
-      yield* lock.acquire();
-      yield* go.wait();
-    });
-    yield* waitAllTasksBlocked();
-    for (let waiter = 0; waiter < 2; waiter++) {
+each(
+  "a lock whose owner ended without releasing throws for waiters [trio lock_acquire_unowned_lock]",
+  function* () {
+    const lock = new Lock();
+    const errors: unknown[] = [];
+    yield* taskGroup(function* (group) {
+      const go = new Event();
       group.startSoon(function* () {
-        errors.push(yield* caught(lock.acquire()));
+        yield* lock.acquire();
+        yield* go.wait();
       });
-    }
-    yield* waitAllTasksBlocked();
-    go.set();
-  });
-  errors.push(yield* caught(lock.acquire()));
-  expect(errors).toHaveLength(3);
-  expect(errors.every((error) => error instanceof BrokenResourceError)).toBe(true);
-});
+      yield* waitAllTasksBlocked();
+      for (let waiter = 0; waiter < 2; waiter++) {
+        group.startSoon(function* () {
+          errors.push(yield* caught(lock.acquire()));
+        });
+      }
+      yield* waitAllTasksBlocked();
+      go.set();
+    });
+    errors.push(yield* caught(lock.acquire()));
+    expect(errors).toHaveLength(3);
+    expect(errors.every((error) => error instanceof BrokenResourceError)).toBe(true);
+  },
+);
 
 interface LockLike {
   acquire(): Operation<Held>;
@@ -64,26 +67,30 @@ const lockLikes: readonly [string, () => LockLike][] = [
 ];
 
 for (const [name, make] of lockLikes) {
-  each(`${name}: FIFO under contention [trio generic_lock_fifo_fairness]`, function* () {
-    const lock = make();
-    const order: number[] = [];
-    yield* taskGroup(function* (group) {
-      const first = yield* lock.acquire();
-      for (let index = 0; index < 5; index++) {
-        group.startSoon(function* () {
-          for (let time = 0; time < 2; time++) {
-            const held = yield* lock.acquire();
-            order.push(index);
-            yield* checkpoint();
-            held.release();
-          }
-        });
-        yield* waitAllTasksBlocked();
-      }
-      first.release();
-    });
-    expect(order).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
-  }, { seeds: 5 });
+  each(
+    `${name}: FIFO under contention [trio generic_lock_fifo_fairness]`,
+    function* () {
+      const lock = make();
+      const order: number[] = [];
+      yield* taskGroup(function* (group) {
+        const first = yield* lock.acquire();
+        for (let index = 0; index < 5; index++) {
+          group.startSoon(function* () {
+            for (let time = 0; time < 2; time++) {
+              const held = yield* lock.acquire();
+              order.push(index);
+              yield* checkpoint();
+              held.release();
+            }
+          });
+          yield* waitAllTasksBlocked();
+        }
+        first.release();
+      });
+      expect(order).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    },
+    { seeds: 5 },
+  );
 
   each(`${name}: a cancelled waiter leaves no gap, and nobody barges in`, function* () {
     const lock = make();
@@ -141,21 +148,24 @@ for (const [name, make] of lockLikes) {
   });
 }
 
-each("acquiring a lock that the same generator code holds is an error at once; rivals in an async body wait", function* () {
-  const lock = new Lock();
-  const held = yield* lock.acquire();
-  expect(yield* caught(lock.acquire())).toBeInstanceOf(UsageError);
-  held.release();
-  yield* taskGroup(async () => {
-    await Promise.all(
-      [1, 2, 3].map(async () => {
-        const mine = await lock.acquire();
-        await checkpoint();
-        mine.release();
-      }),
-    );
-  });
-});
+each(
+  "acquiring a lock that the same generator code holds is an error at once; rivals in an async body wait",
+  function* () {
+    const lock = new Lock();
+    const held = yield* lock.acquire();
+    expect(yield* caught(lock.acquire())).toBeInstanceOf(UsageError);
+    held.release();
+    yield* taskGroup(async () => {
+      await Promise.all(
+        [1, 2, 3].map(async () => {
+          const mine = await lock.acquire();
+          await checkpoint();
+          mine.release();
+        }),
+      );
+    });
+  },
+);
 
 each("releasing by hand what one does not hold is an error [anyio]", function* () {
   const lock = new Lock();
@@ -210,25 +220,28 @@ each("a semaphore counts, and refuses what is released too often", function* () 
   expect(() => new Semaphore(-1)).toThrow(UsageError);
 });
 
-each("growing a limiter wakes exactly as many waiters [anyio increase_tokens_lets_others_acquire]", function* () {
-  const limiter = new CapacityLimiter(1);
-  yield* taskGroup(function* (group) {
-    for (let index = 0; index < 4; index++) {
-      group.startSoon(function* () {
-        yield* limiter.acquire();
-        yield* sleepForever();
-      });
-    }
-    yield* waitAllTasksBlocked();
-    expect(limiter.statistics()).toMatchObject({ borrowedTokens: 1, tasksWaiting: 3 });
-    limiter.totalTokens = 3;
-    yield* waitAllTasksBlocked();
-    expect(limiter.statistics()).toMatchObject({ borrowedTokens: 3, tasksWaiting: 1, totalTokens: 3 });
-    limiter.totalTokens = 1;
-    expect(limiter.availableTokens).toBe(0);
-    group.cancel();
-  });
-});
+each(
+  "growing a limiter wakes exactly as many waiters [anyio increase_tokens_lets_others_acquire]",
+  function* () {
+    const limiter = new CapacityLimiter(1);
+    yield* taskGroup(function* (group) {
+      for (let index = 0; index < 4; index++) {
+        group.startSoon(function* () {
+          yield* limiter.acquire();
+          yield* sleepForever();
+        });
+      }
+      yield* waitAllTasksBlocked();
+      expect(limiter.statistics()).toMatchObject({ borrowedTokens: 1, tasksWaiting: 3 });
+      limiter.totalTokens = 3;
+      yield* waitAllTasksBlocked();
+      expect(limiter.statistics()).toMatchObject({ borrowedTokens: 3, tasksWaiting: 1, totalTokens: 3 });
+      limiter.totalTokens = 1;
+      expect(limiter.availableTokens).toBe(0);
+      group.cancel();
+    });
+  },
+);
 
 each("a second token on behalf of the same key is an error [anyio]", function* () {
   const limiter = new CapacityLimiter(2);

@@ -29,7 +29,9 @@ import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each, thrownBy } from "./each.ts";
 
-const double: (value: number) => Operation<number> = operation(function* double(value: number): Coroutine<number> {
+const double: (value: number) => Operation<number> = operation(function* double(
+  value: number,
+): Coroutine<number> {
   yield* sleep(1);
   return value * 2;
 });
@@ -89,24 +91,27 @@ each("Promise.all of operations in an async body works and is cancelled with its
   expect(scope.cancelledCaught).toBe(true);
 });
 
-each("after Promise.race or a rejected Promise.all the operations still running end with the body", async () => {
-  const ended: string[] = [];
-  const watched = operation(function* watched(name: string): Coroutine<void> {
-    try {
-      yield* sleepForever();
-    } finally {
-      ended.push(name);
-    }
-  });
-  await moveOnAfter(10_000, async () => {
-    await Promise.race([watched("raced"), sleep(1)]);
-  });
-  expect(ended).toEqual(["raced"]);
-  await moveOnAfter(10_000, async () => {
-    await Promise.all([watched("all"), Promise.reject(new Error("x"))]).catch(() => {});
-  });
-  expect(ended).toEqual(["raced", "all"]);
-});
+each(
+  "after Promise.race or a rejected Promise.all the operations still running end with the body",
+  async () => {
+    const ended: string[] = [];
+    const watched = operation(function* watched(name: string): Coroutine<void> {
+      try {
+        yield* sleepForever();
+      } finally {
+        ended.push(name);
+      }
+    });
+    await moveOnAfter(10_000, async () => {
+      await Promise.race([watched("raced"), sleep(1)]);
+    });
+    expect(ended).toEqual(["raced"]);
+    await moveOnAfter(10_000, async () => {
+      await Promise.all([watched("all"), Promise.reject(new Error("x"))]).catch(() => {});
+    });
+    expect(ended).toEqual(["raced", "all"]);
+  },
+);
 
 each("an async helper called from a generator task is refused, with the way out", function* () {
   const helper = async (): Promise<void> => {
@@ -118,22 +123,26 @@ each("an async helper called from a generator task is refused, with the way out"
   yield* fromPromise(() => helper());
 });
 
-each("an operation in an async frame that has ended is refused", async () => {
-  const outcome: { error?: unknown } = {};
-  let late: Promise<void> | undefined;
-  await taskGroup(async () => {
-    late = new Promise((resolve) => {
-      setTimeout(() => {
-        void sleep(1).then(resolve, (error: unknown) => {
-          outcome.error = error;
-          resolve();
-        });
-      }, 1);
+each(
+  "an operation in an async frame that has ended is refused",
+  async () => {
+    const outcome: { error?: unknown } = {};
+    let late: Promise<void> | undefined;
+    await taskGroup(async () => {
+      late = new Promise((resolve) => {
+        setTimeout(() => {
+          void sleep(1).then(resolve, (error: unknown) => {
+            outcome.error = error;
+            resolve();
+          });
+        }, 1);
+      });
     });
-  });
-  await fromPromise(late as unknown as Promise<void>);
-  expect(outcome.error).toBeInstanceOf(AmbientContextError);
-}, { seeds: 2 });
+    await fromPromise(late as unknown as Promise<void>);
+    expect(outcome.error).toBeInstanceOf(AmbientContextError);
+  },
+  { seeds: 2 },
+);
 
 test("where the run has ended, awaiting is being outside", async () => {
   let later: Promise<number> | undefined;
@@ -187,28 +196,28 @@ each("styles mix at will", function* () {
 
 each("an operation returned from a body is performed as its last step", function* () {
   expect(yield* taskGroup(() => double(3))).toBe(6);
-  const value: unknown = yield* taskGroup(async () => double(3));
+  const value: unknown = yield* taskGroup(async () => await double(3));
   expect(value).toBe(6);
-  const nested: unknown = yield* taskGroup(function* (): Generator<never, unknown, unknown> {
+  const nested: unknown = yield* taskGroup(function* (): Coroutine<unknown> {
     return double(3);
   });
   expect(nested).toBe(6);
 });
 
 each("bodies that give back what cannot be performed are a TypeError", function* () {
-  expect(yield* caught(taskGroup((() => () => 1) as never))).toBeInstanceOf(TypeError);
+  expect(yield* caught(taskGroup(() => () => 1))).toBeInstanceOf(TypeError);
   expect(
     yield* caught(
       taskGroup(async function* () {
         yield 1;
-      } as never),
+      }),
     ),
   ).toBeInstanceOf(TypeError);
 });
 
 each("yield without the star is an error that says so", function* () {
   const error = yield* caught(
-    taskGroup(function* (): Generator<never, void, unknown> {
+    taskGroup(function* (): Coroutine<void> {
       yield sleep(1) as never;
     }),
   );
@@ -320,9 +329,7 @@ for (const backend of [kernel, native]) {
           }, 0);
         });
         let spinning = true;
-        let spins = 0;
         const spin = (): void => {
-          spins++;
           if (spinning) setTimeout(spin, 0);
         };
         spin();

@@ -1,7 +1,7 @@
 /** The contract of cancel scopes, shields and deadlines. */
+import type { Cancelled } from "@anyloop/core";
 import {
   cancellationPending,
-  Cancelled,
   CancelScope,
   cancelSignal,
   type Coroutine,
@@ -15,6 +15,7 @@ import {
   moveOnAfter,
   moveOnAt,
   now,
+  type Operation,
   operation,
   shield,
   sleep,
@@ -29,19 +30,22 @@ import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 
-each("cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases]", function* () {
-  const scope = new CancelScope();
-  const seen: unknown[] = [];
-  yield* scope.run(function* () {
-    scope.cancel("first");
-    scope.cancel("second");
-    for (let time = 0; time < 3; time++) seen.push(yield* caught(checkpoint()));
-    yield* checkpoint();
-  });
-  expect(seen.every((error) => error === seen[0] && isCancelled(error))).toBe(true);
-  expect(scope.reason).toBe("first");
-  expect(scope.cancelledCaught).toBe(true);
-});
+each(
+  "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases]",
+  function* () {
+    const scope = new CancelScope();
+    const seen: unknown[] = [];
+    yield* scope.run(function* () {
+      scope.cancel("first");
+      scope.cancel("second");
+      for (let time = 0; time < 3; time++) seen.push(yield* caught(checkpoint()));
+      yield* checkpoint();
+    });
+    expect(seen.every((error) => error === seen[0] && isCancelled(error))).toBe(true);
+    expect(scope.reason).toBe("first");
+    expect(scope.cancelledCaught).toBe(true);
+  },
+);
 
 each("every later checkpoint throws again, async style", async () => {
   const scope = new CancelScope();
@@ -55,26 +59,32 @@ each("every later checkpoint throws again, async style", async () => {
   expect(scope.cancelledCaught).toBe(true);
 });
 
-each("a cancelled scope whose body has no checkpoint caught nothing [anyio cancelled_not_caught]", function* () {
-  const scope = new CancelScope();
-  const value = yield* scope.run(() => {
-    scope.cancel();
-    return 1;
-  });
-  expect([value, scope.cancelCalled, scope.cancelledCaught]).toEqual([1, true, false]);
-});
+each(
+  "a cancelled scope whose body has no checkpoint caught nothing [anyio cancelled_not_caught]",
+  function* () {
+    const scope = new CancelScope();
+    const value = yield* scope.run(() => {
+      scope.cancel();
+      return 1;
+    });
+    expect([value, scope.cancelCalled, scope.cancelledCaught]).toEqual([1, true, false]);
+  },
+);
 
-each("cancel before entry fires at the first checkpoint inside [anyio cancel_before_entering_scope]", function* () {
-  const scope = new CancelScope();
-  scope.cancel();
-  let began = false;
-  yield* scope.run(function* () {
-    began = true;
-    yield* checkpoint();
-    throw new Error("not reached");
-  });
-  expect([began, scope.cancelledCaught]).toEqual([true, true]);
-});
+each(
+  "cancel before entry fires at the first checkpoint inside [anyio cancel_before_entering_scope]",
+  function* () {
+    const scope = new CancelScope();
+    scope.cancel();
+    let began = false;
+    yield* scope.run(function* () {
+      began = true;
+      yield* checkpoint();
+      throw new Error("not reached");
+    });
+    expect([began, scope.cancelledCaught]).toEqual([true, true]);
+  },
+);
 
 each("a scope cannot be used twice [trio cancel_unbound]", function* () {
   const scope = new CancelScope();
@@ -96,82 +106,98 @@ each("another task can cancel a scope it was given [anyio cancel_scope_in_anothe
   expect(scope.cancelledCaught).toBe(true);
 });
 
-each("10 000 nested scopes neither overflow nor turn quadratic [trio very_deep_cancel_scope_nesting]", function* () {
-  const nest = operation(function* nestedScope(depth: number): Coroutine<void> {
-    if (depth === 0) yield* sleepForever();
-    else yield* new CancelScope().run(nest(depth - 1));
-  }) as (depth: number) => Generator<never, void, unknown>;
-  const outer = new CancelScope({ timeout: 20 });
-  yield* outer.run(() => nest(10_000));
-  expect(outer.cancelledCaught).toBe(true);
-}, { seeds: 1 });
+each(
+  "10 000 nested scopes neither overflow nor turn quadratic [trio very_deep_cancel_scope_nesting]",
+  function* () {
+    const nest: (depth: number) => Operation<void> = operation(function* nestedScope(depth: number) {
+      if (depth === 0) yield* sleepForever();
+      else yield* new CancelScope().run(nest(depth - 1));
+    });
+    const outer = new CancelScope({ timeout: 20 });
+    yield* outer.run(nest(10_000));
+    expect(outer.cancelledCaught).toBe(true);
+  },
+  { seeds: 1 },
+);
 
-each("20 000 nested operations do not overflow", function* () {
-  const dive: (depth: number) => Generator<never, number, unknown> = operation(function* deeper(depth: number): Coroutine<number> {
-    if (depth === 0) {
+each(
+  "20 000 nested operations do not overflow",
+  function* () {
+    const dive: (depth: number) => Operation<number> = operation(function* deeper(
+      depth: number,
+    ): Coroutine<number> {
+      if (depth === 0) {
+        yield* checkpoint();
+        return 0;
+      }
+      return 1 + (yield* dive(depth - 1));
+    });
+    expect(yield* dive(20_000)).toBe(20_000);
+  },
+  { seeds: 1 },
+);
+
+each(
+  "several errors with cancellations among them: the rest is thrown [trio cancel_scope_exceptiongroup_filtering]",
+  function* () {
+    const one = new Error("one");
+    const two = new Error("two");
+    const error = yield* caught(
+      taskGroup(function* (group) {
+        const failing = function* (error: Error): Coroutine<void> {
+          try {
+            yield* sleepForever();
+          } finally {
+            // oxlint-disable-next-line no-unsafe-finally -- a clean-up that fails is what is tested
+            throw error;
+          }
+        };
+        group.startSoon(() => failing(one));
+        group.startSoon(() => failing(two));
+        group.startSoon(sleepForever());
+        yield* waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    expect(errorsOf(error).sort()).toEqual([one, two].sort());
+  },
+);
+
+each(
+  "a swallowed cancellation comes again; a waiting finally runs to its end; nothing after runs",
+  function* () {
+    const steps: string[] = [];
+    function* inner(): Coroutine<void> {
+      try {
+        yield* sleepForever();
+        steps.push("inner went on");
+      } finally {
+        yield* shield(sleep(1));
+        steps.push("inner finally");
+      }
+      steps.push("after inner finally");
+    }
+    function* middle(): Coroutine<void> {
+      try {
+        yield* inner();
+        steps.push("middle went on");
+      } finally {
+        yield* shield(sleep(1));
+        steps.push("middle finally");
+      }
+    }
+    yield* moveOnAfter(2, function* () {
+      try {
+        yield* middle();
+      } catch {
+        steps.push("swallowed");
+      }
       yield* checkpoint();
-      return 0;
-    }
-    return 1 + (yield* dive(depth - 1));
-  }) as never;
-  expect(yield* dive(20_000)).toBe(20_000);
-}, { seeds: 1 });
-
-each("several errors with cancellations among them: the rest is thrown [trio cancel_scope_exceptiongroup_filtering]", function* () {
-  const one = new Error("one");
-  const two = new Error("two");
-  const error = yield* caught(
-    taskGroup(function* (group) {
-      const failing = function* (error: Error): Coroutine<void> {
-        try {
-          yield* sleepForever();
-        } finally {
-          // oxlint-disable-next-line no-unsafe-finally -- a clean-up that fails is what is tested
-          throw error;
-        }
-      };
-      group.startSoon(() => failing(one));
-      group.startSoon(() => failing(two));
-      group.startSoon(sleepForever());
-      yield* waitAllTasksBlocked();
-      group.cancel();
-    }),
-  );
-  expect(errorsOf(error).sort()).toEqual([one, two].sort());
-});
-
-each("a swallowed cancellation comes again; a waiting finally runs to its end; nothing after runs", function* () {
-  const steps: string[] = [];
-  function* inner(): Coroutine<void> {
-    try {
-      yield* sleepForever();
-      steps.push("inner went on");
-    } finally {
-      yield* shield(sleep(1));
-      steps.push("inner finally");
-    }
-    steps.push("after inner finally");
-  }
-  function* middle(): Coroutine<void> {
-    try {
-      yield* inner();
-      steps.push("middle went on");
-    } finally {
-      yield* shield(sleep(1));
-      steps.push("middle finally");
-    }
-  }
-  yield* moveOnAfter(2, function* () {
-    try {
-      yield* middle();
-    } catch {
-      steps.push("swallowed");
-    }
-    yield* checkpoint();
-    steps.push("went on");
-  });
-  expect(steps).toEqual(["inner finally", "middle finally", "swallowed"]);
-});
+      steps.push("went on");
+    });
+    expect(steps).toEqual(["inner finally", "middle finally", "swallowed"]);
+  },
+);
 
 each("a swallowed cancellation comes again, async style", async () => {
   const steps: string[] = [];
@@ -207,27 +233,30 @@ each("a shielded scope is itself cancellable [anyio shielding_immediate_scope_ca
   expect(scope.cancelledCaught).toBe(true);
 });
 
-each("three nested scopes, a shield in the middle: outside it the cancel is seen [anyio triple_nested_shield_checkpoint_in_outer]", function* () {
-  const steps: string[] = [];
-  const outer = new CancelScope();
-  yield* outer.run(function* () {
-    yield* shield(function* () {
-      const inner = new CancelScope();
-      yield* inner.run(function* () {
-        outer.cancel();
+each(
+  "three nested scopes, a shield in the middle: outside it the cancel is seen [anyio triple_nested_shield_checkpoint_in_outer]",
+  function* () {
+    const steps: string[] = [];
+    const outer = new CancelScope();
+    yield* outer.run(function* () {
+      yield* shield(function* () {
+        const inner = new CancelScope();
+        yield* inner.run(function* () {
+          outer.cancel();
+          yield* checkpoint();
+          steps.push("hidden");
+          inner.cancel();
+          yield* checkpoint();
+        });
         yield* checkpoint();
-        steps.push("hidden");
-        inner.cancel();
-        yield* checkpoint();
+        steps.push("still hidden");
       });
       yield* checkpoint();
-      steps.push("still hidden");
+      steps.push("not reached");
     });
-    yield* checkpoint();
-    steps.push("not reached");
-  });
-  expect(steps).toEqual(["hidden", "still hidden"]);
-});
+    expect(steps).toEqual(["hidden", "still hidden"]);
+  },
+);
 
 each("lifting a shield delivers at once what it hid", function* () {
   const outer = new CancelScope();
@@ -249,32 +278,38 @@ each("lifting a shield delivers at once what it hid", function* () {
   expect([outer.cancelledCaught, reached]).toEqual([true, false]);
 });
 
-each("a pending cancel can be polled inside a shield and is delivered after it [curio defer_cancellation]", function* () {
-  const polled: boolean[] = [];
-  const scope = new CancelScope();
-  yield* scope.run(function* () {
-    yield* shield(function* () {
-      polled.push(cancellationPending());
-      scope.cancel();
-      polled.push(cancellationPending());
+each(
+  "a pending cancel can be polled inside a shield and is delivered after it [curio defer_cancellation]",
+  function* () {
+    const polled: boolean[] = [];
+    const scope = new CancelScope();
+    yield* scope.run(function* () {
+      yield* shield(function* () {
+        polled.push(cancellationPending());
+        scope.cancel();
+        polled.push(cancellationPending());
+        yield* checkpoint();
+      });
       yield* checkpoint();
+      polled.push(true);
     });
-    yield* checkpoint();
-    polled.push(true);
-  });
-  expect(polled).toEqual([false, true]);
-});
+    expect(polled).toEqual([false, true]);
+  },
+);
 
-each("a deadline that already passed cancels at the first checkpoint [anyio deadline_reached_on_start]", function* () {
-  let began = false;
-  const value = yield* moveOnAfter(0, function* () {
-    began = true;
-    yield* checkpoint();
-    return 1;
-  });
-  expect([began, value]).toEqual([true, undefined]);
-  expect(yield* moveOnAt(now() - 5, sleepForever())).toBeUndefined();
-});
+each(
+  "a deadline that already passed cancels at the first checkpoint [anyio deadline_reached_on_start]",
+  function* () {
+    let began = false;
+    const value = yield* moveOnAfter(0, function* () {
+      began = true;
+      yield* checkpoint();
+      return 1;
+    });
+    expect([began, value]).toEqual([true, undefined]);
+    expect(yield* moveOnAt(now() - 5, sleepForever())).toBeUndefined();
+  },
+);
 
 each("moving the deadline later while sleeping lets the body finish [anyio deadline_moved]", function* () {
   const scope = new CancelScope({ timeout: 10 });
@@ -302,50 +337,62 @@ each("the effective deadline ignores everything beyond a shield [anyio shielded_
   });
 });
 
-each("failAfter cancelled by hand before its deadline does not throw TimeoutError [anyio fail_after_cancelled_before_deadline]", function* () {
-  const value = yield* failAfter(10_000, function* (scope) {
-    scope.cancel();
-    yield* checkpoint();
-    return 1;
-  });
-  expect(value).toBeUndefined();
-});
+each(
+  "failAfter cancelled by hand before its deadline does not throw TimeoutError [anyio fail_after_cancelled_before_deadline]",
+  function* () {
+    const value = yield* failAfter(10_000, function* (scope) {
+      scope.cancel();
+      yield* checkpoint();
+      return 1;
+    });
+    expect(value).toBeUndefined();
+  },
+);
 
-each("several tasks cancelled by one deadline give one TimeoutError [anyio timeout_error_with_multiple_cancellations]", function* () {
-  const error = yield* caught(
-    failAfter(2, () =>
-      taskGroup(function* (group) {
-        for (let child = 0; child < 4; child++) group.startSoon(sleepForever());
-        yield* sleepForever();
+each(
+  "several tasks cancelled by one deadline give one TimeoutError [anyio timeout_error_with_multiple_cancellations]",
+  function* () {
+    const error = yield* caught(
+      failAfter(2, () =>
+        taskGroup(function* (group) {
+          for (let child = 0; child < 4; child++) group.startSoon(sleepForever());
+          yield* sleepForever();
+        }),
+      ),
+    );
+    expect(error).toBeInstanceOf(TimeoutError);
+  },
+);
+
+each(
+  "relative deadlines count from entry, not from construction [trio timeout_deadline_on_entry]",
+  function* () {
+    const scope = new CancelScope({ timeout: 40 });
+    yield* sleep(20);
+    const entered = now();
+    yield* scope.run(() => expect(scope.deadline).toBeGreaterThanOrEqual(entered + 40));
+  },
+);
+
+each(
+  "an inner timeout that escapes through an outer one is told apart [curio nested_timeout_uncaught]",
+  function* () {
+    let inner: CancelScope | undefined;
+    let outer: CancelScope | undefined;
+    const error = yield* caught(
+      failAfter(10_000, (outerScope) => {
+        outer = outerScope;
+        return failAfter(1, (innerScope) => {
+          inner = innerScope;
+          return sleepForever();
+        });
       }),
-    ),
-  );
-  expect(error).toBeInstanceOf(TimeoutError);
-});
-
-each("relative deadlines count from entry, not from construction [trio timeout_deadline_on_entry]", function* () {
-  const scope = new CancelScope({ timeout: 40 });
-  yield* sleep(20);
-  const entered = now();
-  yield* scope.run(() => expect(scope.deadline).toBeGreaterThanOrEqual(entered + 40));
-});
-
-each("an inner timeout that escapes through an outer one is told apart [curio nested_timeout_uncaught]", function* () {
-  let inner: CancelScope | undefined;
-  let outer: CancelScope | undefined;
-  const error = yield* caught(
-    failAfter(10_000, (outerScope) => {
-      outer = outerScope;
-      return failAfter(1, (innerScope) => {
-        inner = innerScope;
-        return sleepForever();
-      });
-    }),
-  );
-  expect(error).toBeInstanceOf(TimeoutError);
-  expect((error as TimeoutError).scope).toBe(inner);
-  expect(outer?.cancelCalled).toBe(false);
-});
+    );
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect((error as TimeoutError).scope).toBe(inner);
+    expect(outer?.cancelCalled).toBe(false);
+  },
+);
 
 each("no timeout inside a timeout leaves the outer in force [curio nested_timeout_none]", function* () {
   expect(yield* caught(failAfter(2, () => failAfter(Infinity, sleepForever())))).toBeInstanceOf(TimeoutError);
@@ -358,13 +405,17 @@ each("failAt and sleepUntil take times on the loop's clock", function* () {
   expect(now()).toBeGreaterThanOrEqual(before + 3);
 });
 
-each("what is due together with the deadline completes", function* () {
-  const value = yield* moveOnAfter(5, function* () {
-    yield* sleep(5);
-    return "completed";
-  });
-  expect(value).toBe("completed");
-}, { virtualOnly: true });
+each(
+  "what is due together with the deadline completes",
+  function* () {
+    const value = yield* moveOnAfter(5, function* () {
+      yield* sleep(5);
+      return "completed";
+    });
+    expect(value).toBe("completed");
+  },
+  { virtualOnly: true },
+);
 
 each("the outermost cancelled scope wins", function* () {
   const outer = new CancelScope();
@@ -411,7 +462,11 @@ each("an enclosing cancel aborts the signal of an inner scope, not that of a shi
 });
 
 each("bad times are refused at once, with what to do", function* () {
-  for (const bad of [() => sleep(Number.NaN), () => moveOnAfter(Number.NaN, sleep(1)), () => failAt(Number.NaN, sleep(1))]) {
+  for (const bad of [
+    () => sleep(Number.NaN),
+    () => moveOnAfter(Number.NaN, sleep(1)),
+    () => failAt(Number.NaN, sleep(1)),
+  ]) {
     expect(bad).toThrow(UsageError);
   }
   expect(() => new CancelScope({ deadline: Number.NaN })).toThrow(/number of milliseconds/);

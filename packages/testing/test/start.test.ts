@@ -62,78 +62,90 @@ each("a second started is an error in the child [anyio start_called_twice]", fun
   expect(error).toBeInstanceOf(UsageError);
 });
 
-each("a crash before started is thrown bare from start, and the group goes on [anyio start_crash_before_started_call]", function* () {
-  const boom = new Error("boom");
-  let after = false;
-  yield* taskGroup(function* (group) {
-    const error = yield* caught(
-      group.start(function* () {
-        yield* checkpoint();
-        throw boom;
-      }),
-    );
-    expect(error).toBe(boom);
-    yield* checkpoint();
-    after = true;
-  });
-  expect(after).toBe(true);
-});
-
-each("a crash after started fails the group, not the call [anyio start_crash_after_started_call]", function* () {
-  const boom = new Error("boom");
-  let value: number | undefined;
-  const error = yield* caught(
-    taskGroup(function* (group) {
-      value = yield* group.start<number>(function* (status) {
-        status.started(3);
-        yield* checkpoint();
-        throw boom;
-      });
-      yield* sleepForever();
-    }),
-  );
-  expect(value).toBe(3);
-  expect(error).toBe(boom);
-});
-
-each("a child that ends without started is an error at the caller [anyio start_no_started_call]", function* () {
-  yield* taskGroup(function* (group) {
-    const error = yield* caught(
-      group.start(function* forgetful() {
-        yield* checkpoint();
-      }),
-    );
-    expect(error).toBeInstanceOf(UsageError);
-    expect(String(error)).toContain("forgetful");
-  });
-});
-
-each("cancelling while start waits reaches the child, and its end is awaited [anyio start_cancelled]", function* () {
-  const steps: string[] = [];
-  yield* taskGroup(function* (group) {
-    const scope = new CancelScope();
-    group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      scope.cancel();
+each(
+  "a crash before started is thrown bare from start, and the group goes on [anyio start_crash_before_started_call]",
+  function* () {
+    const boom = new Error("boom");
+    let after = false;
+    yield* taskGroup(function* (group) {
+      const error = yield* caught(
+        group.start(function* () {
+          yield* checkpoint();
+          throw boom;
+        }),
+      );
+      expect(error).toBe(boom);
+      yield* checkpoint();
+      after = true;
     });
-    yield* scope.run(function* () {
-      try {
-        yield* group.start(function* () {
-          try {
-            yield* sleepForever();
-          } finally {
-            yield* shield(checkpoint());
-            steps.push("child");
-          }
+    expect(after).toBe(true);
+  },
+);
+
+each(
+  "a crash after started fails the group, not the call [anyio start_crash_after_started_call]",
+  function* () {
+    const boom = new Error("boom");
+    let value: number | undefined;
+    const error = yield* caught(
+      taskGroup(function* (group) {
+        value = yield* group.start<number>(function* (status) {
+          status.started(3);
+          yield* checkpoint();
+          throw boom;
         });
-      } finally {
-        steps.push("caller");
-      }
+        yield* sleepForever();
+      }),
+    );
+    expect(value).toBe(3);
+    expect(error).toBe(boom);
+  },
+);
+
+each(
+  "a child that ends without started is an error at the caller [anyio start_no_started_call]",
+  function* () {
+    yield* taskGroup(function* (group) {
+      const error = yield* caught(
+        group.start(function* forgetful() {
+          yield* checkpoint();
+        }),
+      );
+      expect(error).toBeInstanceOf(UsageError);
+      expect(String(error)).toContain("forgetful");
     });
-    expect(scope.cancelledCaught).toBe(true);
-  });
-  expect(steps).toEqual(["child", "caller"]);
-});
+  },
+);
+
+each(
+  "cancelling while start waits reaches the child, and its end is awaited [anyio start_cancelled]",
+  function* () {
+    const steps: string[] = [];
+    yield* taskGroup(function* (group) {
+      const scope = new CancelScope();
+      group.startSoon(function* () {
+        yield* waitAllTasksBlocked();
+        scope.cancel();
+      });
+      yield* scope.run(function* () {
+        try {
+          yield* group.start(function* () {
+            try {
+              yield* sleepForever();
+            } finally {
+              yield* shield(checkpoint());
+              steps.push("child");
+            }
+          });
+        } finally {
+          steps.push("caller");
+        }
+      });
+      expect(scope.cancelledCaught).toBe(true);
+    });
+    expect(steps).toEqual(["child", "caller"]);
+  },
+);
 
 each("a shield around start protects the child until started [anyio cancel_shielding_start]", function* () {
   const steps: string[] = [];
@@ -159,49 +171,55 @@ each("a shield around start protects the child until started [anyio cancel_shiel
   expect(steps).toEqual(["not cancelled"]);
 });
 
-each("a group with a pending start stays open though it has no other children [trio nursery_start_keeps_nursery_open]", function* () {
-  const steps: string[] = [];
-  yield* taskGroup(function* (outer) {
-    const go = new Event();
-    yield* taskGroup(function* (group) {
-      outer.startSoon(function* () {
-        yield* group.start(function* (status) {
-          yield* go.wait();
-          status.started();
-          yield* checkpoint();
-          steps.push("child");
+each(
+  "a group with a pending start stays open though it has no other children [trio nursery_start_keeps_nursery_open]",
+  function* () {
+    const steps: string[] = [];
+    yield* taskGroup(function* (outer) {
+      const go = new Event();
+      yield* taskGroup(function* (group) {
+        outer.startSoon(function* () {
+          yield* group.start(function* (status) {
+            yield* go.wait();
+            status.started();
+            yield* checkpoint();
+            steps.push("child");
+          });
+        });
+        yield* checkpoint();
+        yield* waitAllTasksBlocked();
+        outer.startSoon(function* () {
+          yield* waitAllTasksBlocked();
+          steps.push("go");
+          go.set();
         });
       });
-      yield* checkpoint();
-      yield* waitAllTasksBlocked();
-      outer.startSoon(function* () {
-        yield* waitAllTasksBlocked();
-        steps.push("go");
-        go.set();
-      });
+      steps.push("group ended");
     });
-    steps.push("group ended");
-  });
-  expect(steps).toEqual(["go", "child", "group ended"]);
-});
+    expect(steps).toEqual(["go", "child", "group ended"]);
+  },
+);
 
-each("the child's parent changes from the caller to the group's host at started [anyio start_parent_id]", function* () {
-  const host = currentTask();
-  const parents: (Task<unknown> | undefined)[] = [];
-  let caller: Task<unknown> | undefined;
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      caller = currentTask();
-      yield* group.start(function* (status) {
-        parents.push(currentTask().parent);
-        yield* checkpoint();
-        status.started();
-        parents.push(currentTask().parent);
+each(
+  "the child's parent changes from the caller to the group's host at started [anyio start_parent_id]",
+  function* () {
+    const host = currentTask();
+    const parents: (Task<unknown> | undefined)[] = [];
+    let caller: Task<unknown> | undefined;
+    yield* taskGroup(function* (group) {
+      group.startSoon(function* () {
+        caller = currentTask();
+        yield* group.start(function* (status) {
+          parents.push(currentTask().parent);
+          yield* checkpoint();
+          status.started();
+          parents.push(currentTask().parent);
+        });
       });
     });
-  });
-  expect(parents).toEqual([caller, host]);
-});
+    expect(parents).toEqual([caller, host]);
+  },
+);
 
 each("started into a group cancelled meanwhile does not escape that cancellation", function* () {
   let reached = false;

@@ -83,32 +83,38 @@ each("a cancelled receive or send leaves nothing registered [anyio cancel_send]"
   });
 });
 
-each("the last sender closes while a receiver waits: end of stream [anyio close_send_while_receiving]", function* () {
-  const [send, receive] = memoryStream<string>();
-  const other = send.clone();
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      expect(yield* caught(receive.receive())).toBeInstanceOf(EndOfStream);
+each(
+  "the last sender closes while a receiver waits: end of stream [anyio close_send_while_receiving]",
+  function* () {
+    const [send, receive] = memoryStream<string>();
+    const other = send.clone();
+    yield* taskGroup(function* (group) {
+      group.startSoon(function* () {
+        expect(yield* caught(receive.receive())).toBeInstanceOf(EndOfStream);
+      });
+      yield* waitAllTasksBlocked();
+      yield* send.close();
+      yield* waitAllTasksBlocked();
+      expect(receive.statistics().tasksWaitingReceive).toBe(1);
+      yield* other.close();
     });
-    yield* waitAllTasksBlocked();
-    yield* send.close();
-    yield* waitAllTasksBlocked();
-    expect(receive.statistics().tasksWaitingReceive).toBe(1);
-    yield* other.close();
-  });
-});
+  },
+);
 
-each("the last receiver closes while a sender waits: broken [anyio close_receive_while_sending]", function* () {
-  const [send, receive] = memoryStream<string>();
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      expect(yield* caught(send.send("x"))).toBeInstanceOf(BrokenResourceError);
+each(
+  "the last receiver closes while a sender waits: broken [anyio close_receive_while_sending]",
+  function* () {
+    const [send, receive] = memoryStream<string>();
+    yield* taskGroup(function* (group) {
+      group.startSoon(function* () {
+        expect(yield* caught(send.send("x"))).toBeInstanceOf(BrokenResourceError);
+      });
+      yield* waitAllTasksBlocked();
+      yield* receive.close();
     });
-    yield* waitAllTasksBlocked();
-    yield* receive.close();
-  });
-  expect(yield* caught(send.send("y"))).toBeInstanceOf(BrokenResourceError);
-});
+    expect(yield* caught(send.send("y"))).toBeInstanceOf(BrokenResourceError);
+  },
+);
 
 each("buffered items survive the sender's close [anyio receive_after_send_closed]", function* () {
   const [send, receive] = memoryStream<string>(1);
@@ -130,21 +136,24 @@ each("in a cancelled scope no item is taken or put [anyio receive_when_cancelled
   expect(send.statistics().currentBufferUsed).toBe(0);
 });
 
-each("a side closes when its last clone closes; cloning a closed handle fails [anyio clone_closed]", function* () {
-  const [send, receive] = memoryStream<string>(1);
-  const clone = send.clone();
-  yield* send.close();
-  yield* send.close();
-  expect(() => send.clone()).toThrow(ClosedResourceError);
-  expect(yield* caught(send.send("x"))).toBeInstanceOf(ClosedResourceError);
-  yield* clone.send("y");
-  expect(send.statistics()).toMatchObject({ openSendStreams: 1, openReceiveStreams: 1, peakBufferUsed: 1 });
-  yield* clone.close();
-  expect(yield* receive.receive()).toBe("y");
-  yield* receive.close();
-  expect(() => receive.clone()).toThrow(ClosedResourceError);
-  expect(() => receive.receiveNowait()).toThrow(ClosedResourceError);
-});
+each(
+  "a side closes when its last clone closes; cloning a closed handle fails [anyio clone_closed]",
+  function* () {
+    const [send, receive] = memoryStream<string>(1);
+    const clone = send.clone();
+    yield* send.close();
+    yield* send.close();
+    expect(() => send.clone()).toThrow(ClosedResourceError);
+    expect(yield* caught(send.send("x"))).toBeInstanceOf(ClosedResourceError);
+    yield* clone.send("y");
+    expect(send.statistics()).toMatchObject({ openSendStreams: 1, openReceiveStreams: 1, peakBufferUsed: 1 });
+    yield* clone.close();
+    expect(yield* receive.receive()).toBe("y");
+    yield* receive.close();
+    expect(() => receive.clone()).toThrow(ClosedResourceError);
+    expect(() => receive.receiveNowait()).toThrow(ClosedResourceError);
+  },
+);
 
 each("closing a handle wakes only the tasks blocked on that handle", function* () {
   const [send, receive] = memoryStream<string>();
@@ -269,16 +278,16 @@ each("repeated get timeouts lose no item [curio univ_queue_cancel]", function* (
 test("a queue across runs and backends of one thread: every item once [curio univ_queue_multiple_kernels]", async () => {
   const queue = new Queue<number>({ capacity: 4 });
   const got: number[] = [];
-  const consume = function* (): Generator<never, void, unknown> {
+  const consume = function* (): Coroutine<void> {
     for (;;) {
-      const item = (yield* queue.get() as never) as number;
+      const item = yield* queue.get();
       if (item < 0) return;
       got.push(item);
     }
   };
-  const produce = function* (): Generator<never, void, unknown> {
-    for (let item = 0; item < 100; item++) yield* queue.put(item) as never;
-    yield* queue.put(-1) as never;
+  const produce = function* (): Coroutine<void> {
+    for (let item = 0; item < 100; item++) yield* queue.put(item);
+    yield* queue.put(-1);
   };
   await Promise.all([
     run(consume, { backend: kernel() }),
@@ -392,7 +401,9 @@ each("fromPromise waits, passes errors, and stops waiting when cancelled", funct
 });
 
 /** Runs the work and cancels it once it waits; gives the task, ended. */
-const cancelled = operation(function* cancelled(work: Operation<unknown>): Coroutine<Task<unknown>> {
+const cancelled: (work: Operation<unknown>) => Operation<Task<unknown>> = operation(function* cancelled(
+  work: Operation<unknown>,
+): Coroutine<Task<unknown>> {
   return yield* taskGroup(function* (group) {
     const task = group.startSoon(function* () {
       try {
@@ -406,13 +417,16 @@ const cancelled = operation(function* cancelled(work: Operation<unknown>): Corou
     yield* task.wait();
     return task;
   });
-}) as (work: Operation<unknown>) => Generator<never, Task<unknown>, unknown>;
+});
 
 /** A promise that settles only after its signal was aborted. */
 const onAbort = (settle: (resolve: (value: string) => void, reject: (error: unknown) => void) => void) =>
-  fromPromise((signal) => new Promise<string>((resolve, reject) => {
-    signal.addEventListener("abort", () => setTimeout(() => settle(resolve, reject), 1));
-  }));
+  fromPromise(
+    (signal) =>
+      new Promise<string>((resolve, reject) => {
+        signal.addEventListener("abort", () => setTimeout(() => settle(resolve, reject), 1));
+      }),
+  );
 
 each("fromPromise with a function aborts its signal and waits for the real end; a value wins", function* () {
   expect((yield* cancelled(onAbort((resolve) => resolve("value")))).value).toBe("value");

@@ -1,6 +1,6 @@
 /** The contract of `suspend`: what everything that blocks is built on. */
+import type { Cancelled } from "@anyloop/core";
 import {
-  Cancelled,
   CancelScope,
   Event,
   isCancelled,
@@ -12,7 +12,13 @@ import {
   taskGroup,
   UsageError,
 } from "@anyloop/core";
-import { checkpoint, checkpointIfCancelled, shieldedCheckpoint, suspend, type Waiter } from "@anyloop/core/lowlevel";
+import {
+  checkpoint,
+  checkpointIfCancelled,
+  shieldedCheckpoint,
+  suspend,
+  type Waiter,
+} from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
@@ -73,64 +79,70 @@ each("cancelled by its own start, an operation is asked to abort", function* () 
   expect([asked, scope.cancelledCaught]).toEqual([1, true]);
 });
 
-each("an operation that cannot be aborted completes; the cancel shows at the next checkpoint [trio failed_abort]", function* () {
-  let waiter: Waiter<string> | undefined;
-  const steps: unknown[] = [];
-  yield* taskGroup(function* (group) {
-    const task = group.startSoon(function* () {
-      steps.push(
-        yield* suspend<string>((given) => {
-          waiter = given;
-          return () => false;
-        }),
-      );
-      steps.push(isCancelled(yield* caught(checkpointIfCancelled())));
+each(
+  "an operation that cannot be aborted completes; the cancel shows at the next checkpoint [trio failed_abort]",
+  function* () {
+    let waiter: Waiter<string> | undefined;
+    const steps: unknown[] = [];
+    yield* taskGroup(function* (group) {
+      const task = group.startSoon(function* () {
+        steps.push(
+          yield* suspend<string>((given) => {
+            waiter = given;
+            return () => false;
+          }),
+        );
+        steps.push(isCancelled(yield* caught(checkpointIfCancelled())));
+      });
+      yield* waitAllTasksBlocked();
+      task.cancel();
+      yield* waitAllTasksBlocked();
+      waiter?.resume("value");
     });
-    yield* waitAllTasksBlocked();
-    task.cancel();
-    yield* waitAllTasksBlocked();
-    waiter?.resume("value");
-  });
-  expect(steps).toEqual(["value", true]);
-});
+    expect(steps).toEqual(["value", true]);
+  },
+);
 
-each("a slow abort is called once for two cancels, and is delivered even if shielded meanwhile [trio slow_abort_edge_cases]", function* () {
-  let waiter: Waiter<void> | undefined;
-  let cancelled: Cancelled | undefined;
-  let asked = 0;
-  const outer = new CancelScope();
-  const middle = new CancelScope();
-  let seen: unknown;
-  yield* taskGroup(function* (group) {
-    group.startSoon(
-      outer.run(
-        middle.run(function* () {
-          seen = yield* caught(
-            suspend((given) => {
-              waiter = given;
-              return (given) => {
-                asked++;
-                cancelled = given;
-                return false;
-              };
-            }),
-          );
-          throw seen;
-        }),
-      ) as never,
-    );
-    yield* waitAllTasksBlocked();
-    outer.cancel();
-    outer.cancel();
-    middle.cancel();
-    middle.shield = true;
-    yield* waitAllTasksBlocked();
-    expect(asked).toBe(1);
-    waiter?.fail(cancelled);
-  });
-  expect(seen).toBe(cancelled);
-  expect(outer.cancelledCaught).toBe(true);
-});
+each(
+  "a slow abort is called once for two cancels, and is delivered even if shielded meanwhile [trio slow_abort_edge_cases]",
+  function* () {
+    let waiter: Waiter<void> | undefined;
+    let cancelled: Cancelled | undefined;
+    let asked = 0;
+    const outer = new CancelScope();
+    const middle = new CancelScope();
+    let seen: unknown;
+    yield* taskGroup(function* (group) {
+      group.startSoon(
+        outer.run(
+          middle.run(function* () {
+            seen = yield* caught(
+              suspend((given) => {
+                waiter = given;
+                return (given) => {
+                  asked++;
+                  cancelled = given;
+                  return false;
+                };
+              }),
+            );
+            throw seen;
+          }),
+        ) as never,
+      );
+      yield* waitAllTasksBlocked();
+      outer.cancel();
+      outer.cancel();
+      middle.cancel();
+      middle.shield = true;
+      yield* waitAllTasksBlocked();
+      expect(asked).toBe(1);
+      waiter?.fail(cancelled);
+    });
+    expect(seen).toBe(cancelled);
+    expect(outer.cancelledCaught).toBe(true);
+  },
+);
 
 for (const backend of [kernel, native]) {
   test(`an abort function that throws ends the run with an internal error [${backend.name}]`, async () => {
@@ -195,49 +207,57 @@ each("shieldedCheckpoint gives a turn though cancelled; checkpointIfCancelled gi
   expect(order).toEqual(["still me", "other", "after a turn"]);
 });
 
-each("no loop of operations can freeze the process", function* () {
-  let timerFired = false;
-  const stop = new Event();
-  setTimeout(() => {
-    timerFired = true;
-    stop.set();
-  }, 5);
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      while (!stop.isSet) yield* checkpointIfCancelled();
-    });
-    group.startSoon(async () => {
-      while (!stop.isSet) await checkpointIfCancelled();
-    });
-    group.startSoon(
-      () =>
-        new CancelScope().run(function* (scope) {
-          scope.cancel();
-          while (!stop.isSet) yield* caught(sleepForever());
-        }) as never,
-    );
-    group.startSoon(
-      () =>
-        new CancelScope().run(async (scope) => {
-          scope.cancel();
-          while (!stop.isSet) await sleep(1).catch(() => {});
-        }) as never,
-    );
-    group.startSoon(function* () {
-      while (!stop.isSet) yield* shield(() => {});
-    });
-  });
-  expect(timerFired).toBe(true);
-}, { seeds: 2 });
-
-each("two tasks that pass the turn for ever leave timers alive", function* () {
-  const stop = new Event();
-  setTimeout(() => stop.set(), 5);
-  yield* taskGroup(function* (group) {
-    for (let task = 0; task < 2; task++) {
+each(
+  "no loop of operations can freeze the process",
+  function* () {
+    let timerFired = false;
+    const stop = new Event();
+    setTimeout(() => {
+      timerFired = true;
+      stop.set();
+    }, 5);
+    yield* taskGroup(function* (group) {
       group.startSoon(function* () {
-        while (!stop.isSet) yield* checkpoint();
+        while (!stop.isSet) yield* checkpointIfCancelled();
       });
-    }
-  });
-}, { seeds: 2 });
+      group.startSoon(async () => {
+        while (!stop.isSet) await checkpointIfCancelled();
+      });
+      group.startSoon(
+        () =>
+          new CancelScope().run(function* (scope) {
+            scope.cancel();
+            while (!stop.isSet) yield* caught(sleepForever());
+          }) as never,
+      );
+      group.startSoon(
+        () =>
+          new CancelScope().run(async (scope) => {
+            scope.cancel();
+            while (!stop.isSet) await sleep(1).catch(() => {});
+          }) as never,
+      );
+      group.startSoon(function* () {
+        while (!stop.isSet) yield* shield(() => {});
+      });
+    });
+    expect(timerFired).toBe(true);
+  },
+  { seeds: 2 },
+);
+
+each(
+  "two tasks that pass the turn for ever leave timers alive",
+  function* () {
+    const stop = new Event();
+    setTimeout(() => stop.set(), 5);
+    yield* taskGroup(function* (group) {
+      for (let task = 0; task < 2; task++) {
+        group.startSoon(function* () {
+          while (!stop.isSet) yield* checkpoint();
+        });
+      }
+    });
+  },
+  { seeds: 2 },
+);
