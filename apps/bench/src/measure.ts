@@ -3,7 +3,7 @@ import type { Scenario } from "./scenarios.ts";
 
 export type Figures = Readonly<Record<string, number>>;
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -17,7 +17,7 @@ type AnyFunction = (...args: never[]) => unknown;
 const generatorFunctionPrototype: unknown = Object.getPrototypeOf(function* () {});
 
 /** A body with its arguments, ready to begin. */
-export class BodyCall implements Startable {
+class BodyCall implements Startable {
   private readonly body: AnyFunction;
   private readonly args: readonly unknown[];
 

@@ -215,6 +215,12 @@ export class RunFinishedError extends AnyloopError {
   }
 }
 
+/** An abort function threw, or something else that must not: a defect, not an outcome. */
+export class InternalError extends AnyloopError {
+  override readonly name = "InternalError";
+  readonly code = "INTERNAL";
+}
+
 /** The flat list of what went wrong, whether it was thrown alone or wrapped. */
 export function errorsOf(error: unknown): unknown[] {
   return error instanceof AggregateError ? error.errors.flatMap(errorsOf) : [error];

@@ -8,7 +8,7 @@ import { UsageError, WouldBlock } from "./errors.ts";
 import { openFrame } from "./ambient.ts";
 import { realm } from "./realm.ts";
 import type { Strand } from "./strand.ts";
-import type { Task, TaskStrand } from "./task.ts";
+import type { TaskStrand } from "./task.ts";
 import type { Operation } from "./types.ts";
 import { Queued, WaitQueue } from "./wait-queue.ts";
 
@@ -88,11 +88,6 @@ export function notHeld(label: string): UsageError {
   return new UsageError(
     `${label} is not held by this task, so it cannot release it. Release what you acquired, once.`,
   );
-}
-
-/** For statistics: tasks are shown without what makes them run. */
-export function ownerOf(claim: Claim | undefined): Task<unknown> | undefined {
-  return claim?.owner;
 }
 
 class Acquire<H extends Held> extends Queued<H> {

@@ -18,6 +18,7 @@ export {
   EndOfStream,
   errorsOf,
   IncompleteRead,
+  InternalError,
   isCancelled,
   NoBackendError,
   RunFinishedError,

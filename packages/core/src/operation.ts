@@ -19,7 +19,7 @@ type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
 type Rejected<R> = ((error: unknown) => R | PromiseLike<R>) | null | undefined;
 
 /** The strand that is being stepped. */
-export function here(): Strand {
+function here(): Strand {
   const strand = realm.current;
   if (strand !== undefined) return strand;
   if (foreignRealm) refuseForeignRealm();

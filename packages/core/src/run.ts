@@ -7,7 +7,7 @@
 import { type Ambient, storage } from "./ambient.ts";
 import type { Backend, Loop } from "./backend.ts";
 import { startable } from "./body.ts";
-import { AnyloopError, DeadlockError, NoBackendError, TaskCancelled, UsageError } from "./errors.ts";
+import { DeadlockError, InternalError, NoBackendError, TaskCancelled, UsageError } from "./errors.ts";
 import { Hooks, type Instrument } from "./instruments.ts";
 import { describeBlocked } from "./blocked.ts";
 import { realm } from "./realm.ts";
@@ -158,12 +158,6 @@ export class Run implements RunInfo, TaskHome {
       this.reject(this.deadlock);
     }
   }
-}
-
-/** An abort function threw, or something else that must not: a defect, not an outcome. */
-export class InternalError extends AnyloopError {
-  override readonly name = "InternalError";
-  readonly code = "INTERNAL";
 }
 
 /** Sets where operations run that are awaited outside any run, and runs that name no backend. */

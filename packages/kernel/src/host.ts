@@ -27,7 +27,7 @@ interface Globals {
 }
 
 /** Longest delay that hosts keep; a longer one is armed again when it is over. */
-export const longestDelay = 2_147_483_647;
+const longestDelay = 2_147_483_647;
 
 /** Deno serves I/O only every 62 immediates; a timer of no time makes it look. */
 const denoImmediates = 32;

@@ -1,0 +1,91 @@
+/**
+ * Every example in a docstring, the README and the docs is run: what it logs must be what its comments say.
+ *
+ * An example's names are imported for it unless it imports them itself.
+ */
+import { spawn } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import * as front from "anyloop";
+import * as lowlevel from "anyloop/lowlevel";
+import { expect, test } from "vitest";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const repository = path.join(here, "../../..");
+const sources = [
+  "README.md",
+  "docs/**/*.md",
+  "packages/*/README.md",
+  "packages/{core,kernel,native,anyloop}/src/**/*.ts",
+];
+
+interface Example {
+  readonly file: string;
+  readonly line: number;
+  readonly code: string;
+}
+
+function examplesIn(file: string): Example[] {
+  const text = readFileSync(path.join(repository, file), "utf8");
+  const examples: Example[] = [];
+  for (const match of text.matchAll(/^( \* |)```ts\n([\s\S]*?)^\1```/gm)) {
+    const [, margin = "", code = ""] = match;
+    const lines = code
+      .split("\n")
+      .map((line) => (line.startsWith(margin.trimEnd()) ? line.slice(margin.length) : line));
+    examples.push({ file, line: text.slice(0, match.index).split("\n").length, code: lines.join("\n") });
+  }
+  return examples;
+}
+
+const examples = sources.flatMap((pattern) =>
+  globSync(pattern, { cwd: repository }).sort().flatMap(examplesIn),
+);
+
+/** What the comments behind `console.log(…);` promise. */
+function promised(code: string): string[] {
+  return [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] ?? "");
+}
+
+function program(code: string): string {
+  const names = (module: object): string[] =>
+    Object.keys(module).filter(
+      (name) => !code.includes('from "anyloop') && new RegExp(`\\b${name}\\b`).test(code),
+    );
+  const inFront = names(front);
+  const below = names(lowlevel).filter((name) => !(name in front));
+  return `import { ${inFront.join(", ")} } from "anyloop";\nimport { ${below.join(", ")} } from "anyloop/lowlevel";\n${code}`;
+}
+
+function output(code: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ["--conditions=@anyloop/source", "--input-type=module-typescript", "--eval", program(code)],
+      { cwd: path.join(here, ".."), timeout: 30_000 },
+    );
+    let text = "";
+    const gather = (chunk: Buffer): void => {
+      text += chunk.toString();
+    };
+    child.stdout.on("data", gather);
+    child.stderr.on("data", gather);
+    child.on("error", reject);
+    child.on("close", () => resolve(text));
+  });
+}
+
+test("there are examples", () => {
+  expect(examples.length).toBeGreaterThan(20);
+});
+
+for (const { file, line, code } of examples) {
+  test.concurrent(`${file}:${String(line)}`, async ({ expect: expectHere }) => {
+    const lines = (await output(code))
+      .trimEnd()
+      .split("\n")
+      .filter((text) => text !== "");
+    expectHere(lines).toEqual(promised(code));
+  });
+}
