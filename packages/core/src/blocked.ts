@@ -1,5 +1,6 @@
 /** Who waits for what, and where that was written: the text of a `DeadlockError` and the data of `inspect`. */
 import type { CancelNode } from "./cancel-tree.ts";
+import { waitingSince } from "./debug.ts";
 import { Strand } from "./strand.ts";
 import type { TaskStrand } from "./task.ts";
 import { type TaskState } from "./task.ts";
@@ -11,6 +12,8 @@ export interface TaskReport {
   readonly status: TaskState;
   /** What it waits for, one entry for each operation under way (an async body may have several). */
   readonly waitingFor: readonly string[];
+  /** When it began to wait, on the loop's clock in milliseconds; known in debug mode (`setDebug`). */
+  readonly waitingSince: number | undefined;
   /** Where its generators stand, innermost first, as lines of a stack trace. */
   readonly places: readonly string[];
   readonly children: readonly TaskReport[];
@@ -35,9 +38,13 @@ class Draft implements TaskReport {
     return this.strands.flatMap((strand) => strand.places());
   }
 
+  get waitingSince(): number | undefined {
+    return this.strands.map(waitingSince).find((since) => since !== undefined);
+  }
+
   toJSON(): TaskReport {
-    const { id, name, status, waitingFor, places, children } = this;
-    return { id, name, status, waitingFor, places, children };
+    const { id, name, status, waitingFor, waitingSince: since, places, children } = this;
+    return { id, name, status, waitingFor, waitingSince: since, places, children };
   }
 }
 

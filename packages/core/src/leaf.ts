@@ -4,6 +4,7 @@
  * Invariant: a performance either completes or is cancelled, never both. Once `resume` or `fail` was called the outcome
  * stands; a cancellation that comes later waits for the next operation.
  */
+import { debug, noteParked } from "./debug.ts";
 import { type Cancelled, UsageError } from "./errors.ts";
 import { OperationBase } from "./operation.ts";
 import { realm } from "./realm.ts";
@@ -59,6 +60,7 @@ export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
     this.active = true;
     this.strand = strand;
     strand.waiting = this;
+    if (debug.on) noteParked(strand);
     return realm.pending;
   }
 

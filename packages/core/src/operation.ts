@@ -9,9 +9,10 @@ import { AsyncStrand } from "./async-frame.ts";
 import { Awaited } from "./awaited.ts";
 import { beginBody } from "./body.ts";
 import { operationBrand } from "./brand.ts";
+import { debug } from "./debug.ts";
 import { AmbientContextError, UsageError } from "./errors.ts";
 import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
-import { Frame, type Startable, type Stepper, type Strand } from "./strand.ts";
+import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./strand.ts";
 import { crossed } from "./trace.ts";
 import type { Coroutine, Instruction, Operation } from "./types.ts";
 
@@ -196,7 +197,7 @@ class CallFrame extends Frame {
   }
 
   leave(strand: Strand, failed: boolean, value: unknown): boolean {
-    if (failed) crossed(value, this.label);
+    if (failed) crossed(value, this.label, debug.on ? placeOf(this.iterator) : undefined);
     return strand.outcome(failed, value);
   }
 }

@@ -81,7 +81,7 @@ export class Run implements RunInfo, TaskHome {
     const work = startable(main);
     this.name = options.name ?? (work.label === "" ? "main" : work.label);
     this.main = new TaskStrand(this, work, this, {
-      name: options.name,
+      name: this.name,
       parent: undefined,
       locals: undefined,
       under: undefined,

@@ -166,6 +166,11 @@ export class CancelScope extends CancelNode {
   expired(): void {
     this.timer = undefined;
     if (this.own !== undefined || this.state === "left") return;
+    // An abort function that ran in this same turn may have moved the deadline.
+    if (this.time > (this.strand as Strand).run.loop.now()) {
+      this.arm();
+      return;
+    }
     this.expiredFirst = true;
     this.cancel("the deadline passed");
   }

@@ -232,6 +232,11 @@ function probe(iterator: Stepper): string[] {
     .filter((line) => !line.includes("Generator.next"));
 }
 
+/** The line at which a suspended caller stands. */
+export function placeOf(iterator: Stepper | undefined): string | undefined {
+  return iterator === undefined ? undefined : probe(iterator)[0];
+}
+
 function notAnOperation(value: unknown): UsageError {
   return new UsageError(
     isOperation(value)

@@ -9,9 +9,13 @@ import { isCancelled } from "./errors.ts";
 const most = 32;
 const lines = new WeakMap<Error, number>();
 
-/** Notes that an error has left an operation. */
-export function crossed(error: unknown, operation: string): void {
-  extend(error, `    at operation ${operation === "" ? "(anonymous)" : operation}`);
+/** Notes that an error has left an operation, and at which line of its caller, if that is known. */
+export function crossed(error: unknown, operation: string, place: string | undefined): void {
+  const name = operation === "" ? "(anonymous)" : operation;
+  extend(
+    error,
+    `    at operation ${name}${place === undefined ? "" : `, ${place.replace(/^at /, "called at ")}`}`,
+  );
 }
 
 /** Notes that an error has ended a task. */
