@@ -399,3 +399,51 @@ each("a cancelled join leaves nothing registered and can be done again", functio
     expect(joiner.status).toBe("cancelled");
   });
 });
+
+each(
+  "a reader of completed that is not the body waits as long as the body may still start tasks",
+  function* () {
+    const names: string[] = [];
+    let ended = false;
+    yield* taskGroup(function* (group) {
+      const completed = group.completed();
+      group.startSoon(
+        function* () {
+          for (;;) {
+            const next = yield* completed.next();
+            if (next.done === true) break;
+            names.push(next.value.name);
+          }
+          ended = true;
+          yield* sleepForever();
+        },
+        { daemon: true },
+      );
+      yield* waitAllTasksBlocked();
+      expect(ended).toBe(false);
+      group.startSoon(sleep(0), { name: "late" });
+      yield* waitAllTasksBlocked();
+      expect([ended, ...names]).toEqual([false, "late"]);
+      group.startSoon(waitAllTasksBlocked(), { name: "last" });
+    });
+    expect(names).toEqual(["late", "last"]);
+  },
+);
+
+each("one operation object may be waited for by several tasks at once", function* () {
+  const gate = new Event();
+  const wait = gate.wait();
+  const passed: number[] = [];
+  yield* taskGroup(function* (group) {
+    for (let index = 0; index < 3; index++) {
+      group.startSoon(function* () {
+        yield* wait;
+        passed.push(index);
+      });
+    }
+    yield* waitAllTasksBlocked();
+    expect(gate.statistics().tasksWaiting).toBe(3);
+    gate.set();
+  });
+  expect(passed.sort()).toEqual([0, 1, 2]);
+});

@@ -171,6 +171,27 @@ each("a Cancelled of another scope, brought in by awaiting twice, is an error, n
   expect(isCancelled((error as Error).cause)).toBe(true);
 });
 
+each("the same brought into a scope, and into a task of its own", async () => {
+  const shared = sleepForever();
+  await moveOnAfter(1, async () => {
+    await shared;
+  });
+  const inScope = await thrownBy(
+    new CancelScope().run(async () => {
+      await shared;
+    }),
+  );
+  expect(inScope).toBeInstanceOf(TaskCancelled);
+  const inTask = await thrownBy(
+    taskGroup((group) => {
+      group.startSoon(async () => {
+        await shared;
+      });
+    }),
+  );
+  expect(inTask).toBeInstanceOf(TaskCancelled);
+});
+
 each("styles mix at will", function* () {
   const trail: string[] = [];
   yield* taskGroup(async (group) => {

@@ -266,3 +266,31 @@ each("start in a group that has ended throws", function* () {
   });
   expect(yield* caught(kept?.start(() => sleep(0)) ?? sleep(0))).toBeInstanceOf(UsageError);
 });
+
+each(
+  "started inside a scope of the child's own: a group cancelled meanwhile reaches what waits there",
+  function* () {
+    let reached = false;
+    yield* taskGroup(function* (outer) {
+      const go = new Event();
+      yield* taskGroup(function* (group) {
+        outer.startSoon(function* () {
+          yield* group.start(function* (status) {
+            const scope = new CancelScope();
+            yield* scope.run(function* () {
+              yield* shield(go.wait());
+              status.started();
+              yield* sleepForever();
+            });
+            reached = true;
+            yield* checkpoint();
+          });
+        });
+        yield* waitAllTasksBlocked();
+        group.cancel();
+        go.set();
+      });
+    });
+    expect(reached).toBe(false);
+  },
+);
