@@ -99,7 +99,6 @@ function ours(backends: Loops, work: (size: number) => Operation<number>): Conte
 
 // ---- bare promises
 
-// oxlint-disable-next-line typescript/require-await -- a task that does not wait, as the others' do not
 async function promiseIdentity(value: number): Promise<number> {
   return value;
 }
@@ -199,9 +198,7 @@ export function scenarios(backends: Loops): readonly Scenario[] {
         {
           name: "promises",
           perform: async (size) => {
-            const values = await Promise.all(
-              Array.from({ length: size }, () => promiseIdentity(1)),
-            );
+            const values = await Promise.all(Array.from({ length: size }, () => promiseIdentity(1)));
             return values.reduce((sum, value) => sum + value, 0);
           },
         },

@@ -78,7 +78,7 @@ export function describeBlocked(main: TaskStrand): string {
   const describe = (task: TaskReport, depth: number): void => {
     const indent = "  ".repeat(depth + 1);
     const waiting = task.waitingFor.length === 0 ? "its children" : task.waitingFor.join(" and ");
-    lines.push(`${indent}${task.name} (task ${String(task.id)}) waits for ${waiting}`);
+    lines.push(`${indent}${task.name} (task ${task.id}) waits for ${waiting}`);
     for (const place of task.places) lines.push(`${indent}  ${place}`);
     for (const child of task.children) describe(child, depth + 1);
   };

@@ -105,7 +105,7 @@ export class BufferedByteStream implements ByteStream {
     while (this.bytes.length < count) {
       if (!(yield* this.fill(count - this.bytes.length))) {
         throw new IncompleteRead(
-          `The stream ended after ${String(this.bytes.length)} of the ${String(count)} bytes asked for.`,
+          `The stream ended after ${this.bytes.length} of the ${String(count)} bytes asked for.`,
         );
       }
     }

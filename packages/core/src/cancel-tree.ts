@@ -18,14 +18,13 @@ export abstract class CancelNode {
   own: Cancelled | undefined = undefined;
   /** @internal */
   pending: Cancelled | undefined = undefined;
-  protected shielded = false;
 
   /** @internal `pending` was set or replaced: wake what waits right here. May run user code. */
   abstract interrupt(): void;
 
   /** @internal */
   get isShielded(): boolean {
-    return this.shielded;
+    return false;
   }
 
   /** @internal The deadline this node itself sets. */
@@ -104,8 +103,9 @@ export abstract class CancelNode {
     yield* all;
   }
 
-  private answer(): Cancelled | undefined {
-    return (this.shielded ? undefined : this.above?.pending) ?? this.own;
+  /** What `pending` is to be. */
+  protected answer(): Cancelled | undefined {
+    return this.above?.pending ?? this.own;
   }
 
   /**

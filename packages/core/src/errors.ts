@@ -150,7 +150,7 @@ export class TaskGroupError extends AggregateError {
     super(
       errors,
       message ??
-        `${String(errors.length)} ${errors.length === 1 ? "task" : "tasks"} failed: ${errors.map(brief).join("; ")}`,
+        `${errors.length} ${errors.length === 1 ? "task" : "tasks"} failed: ${errors.map(brief).join("; ")}`,
     );
     this.cause = errors[0];
   }

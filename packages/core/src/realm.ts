@@ -56,7 +56,7 @@ export const foreignRealm: boolean = found !== realm;
 
 export function refuseForeignRealm(): never {
   throw new UsageError(
-    `Two incompatible copies of @anyloop/core are loaded (realm ${String(found.version)} and ${String(version)}). ` +
+    `Two incompatible copies of @anyloop/core are loaded (realm ${found.version} and ${String(version)}). ` +
       "Deduplicate it in your lockfile so that one version remains.",
   );
 }

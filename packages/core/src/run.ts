@@ -11,6 +11,7 @@ import { DeadlockError, InternalError, NoBackendError, TaskCancelled, UsageError
 import { Hooks, type Instrument } from "./instruments.ts";
 import { describeBlocked } from "./blocked.ts";
 import { realm } from "./realm.ts";
+import { TaskContexts } from "./task-contexts.ts";
 import { type TaskHome, TaskStrand } from "./task.ts";
 import type { NameOptions, Work } from "./types.ts";
 
@@ -46,7 +47,8 @@ export class Run implements RunInfo, TaskHome {
   isOutside = false;
   readonly locals = new Map<object, unknown>();
   private held = 0;
-  private readonly contextPerTask: boolean;
+  /** Only if each task is to keep its own context. */
+  readonly contexts: TaskContexts | undefined;
   private readonly context: (<R>(body: () => R) => R) | undefined;
   private readonly signal: AbortSignal | undefined;
   private readonly resolve: (value: unknown) => void;
@@ -67,9 +69,9 @@ export class Run implements RunInfo, TaskHome {
     this.reject = reject;
     this.backend = backend.name;
     this.signal = options.signal;
-    this.contextPerTask = options.asyncContext === "task";
     this.hooks = backend.instruments === undefined ? undefined : new Hooks(backend.instruments);
     this.marker = { run: this, frame: undefined };
+    this.contexts = options.asyncContext === "task" ? new TaskContexts(this.marker) : undefined;
     this.context = storage?.run(this.marker, () => storage?.snapshot());
     this.loop = backend.open({
       enter: (drain) => {
@@ -80,12 +82,7 @@ export class Run implements RunInfo, TaskHome {
     });
     const work = startable(main);
     this.name = options.name ?? (work.label === "" ? "main" : work.label);
-    this.main = new TaskStrand(this, work, this, {
-      name: this.name,
-      parent: undefined,
-      locals: undefined,
-      under: undefined,
-    });
+    this.main = new TaskStrand(this, work, this, this.name, undefined, undefined);
   }
 
   start(): void {
@@ -113,9 +110,8 @@ export class Run implements RunInfo, TaskHome {
     this.hooks?.call("ioWaitFinished", this.held);
   }
 
-  /** The ambient context of this moment, if each task is to keep its own. */
-  captureContext(): (<R>(body: () => R) => R) | undefined {
-    return this.contextPerTask ? storage?.run(this.marker, () => storage?.snapshot()) : undefined;
+  get hostTask(): undefined {
+    return undefined;
   }
 
   taskEnded(main: TaskStrand): void {

@@ -7,7 +7,7 @@
 import type { TimerHandle } from "./backend.ts";
 import { startable } from "./body.ts";
 import { CancelNode } from "./cancel-tree.ts";
-import { cancelledNode, isCancelled, TimeoutError, UsageError } from "./errors.ts";
+import { type Cancelled, cancelledNode, isCancelled, TimeoutError, UsageError } from "./errors.ts";
 import { OperationBase } from "./operation.ts";
 import { signalOf } from "./signal.ts";
 import { Frame, type Strand } from "./strand.ts";
@@ -40,6 +40,7 @@ export type ScopeWork<T> = Operation<T> | Body<T, [scope: CancelScope]>;
  */
 export class CancelScope extends CancelNode {
   readonly name: string;
+  private isShield: boolean;
   private strand: Strand | undefined = undefined;
   private state: "new" | "entered" | "left" = "new";
   private timeout: number | undefined;
@@ -53,7 +54,7 @@ export class CancelScope extends CancelNode {
     this.name = options.name ?? "scope";
     this.timeout = options.timeout === undefined ? undefined : checkTime(options.timeout, "timeout");
     this.time = options.deadline === undefined ? Infinity : checkTime(options.deadline, "deadline");
-    this.shielded = options.shield === true;
+    this.isShield = options.shield === true;
   }
 
   /** Performs the work inside the scope; undefined if the scope's cancellation ended it. @throws UsageError if used before. */
@@ -81,11 +82,11 @@ export class CancelScope extends CancelNode {
 
   /** Whether cancellation of enclosing scopes is hidden; lifting it delivers at once what was hidden. */
   get shield(): boolean {
-    return this.shielded;
+    return this.isShield;
   }
 
   set shield(shield: boolean) {
-    this.shielded = shield;
+    this.isShield = shield;
     this.spread();
   }
 
@@ -112,6 +113,15 @@ export class CancelScope extends CancelNode {
   /** @internal Whether the deadline was what cancelled the scope. */
   get timedOut(): boolean {
     return this.expiredFirst;
+  }
+
+  /** @internal */
+  override get isShielded(): boolean {
+    return this.isShield;
+  }
+
+  protected override answer(): Cancelled | undefined {
+    return this.isShield ? this.own : super.answer();
   }
 
   /** @internal */

@@ -26,7 +26,7 @@ export class Semaphore extends Grantable<Held> {
     }
     if (options.max !== undefined && !(permits <= options.max)) {
       throw new UsageError(
-        `max is ${String(options.max)}, less than the ${String(permits)} permits there are. Raise it.`,
+        `max is ${options.max}, less than the ${String(permits)} permits there are. Raise it.`,
       );
     }
     this.free = permits;

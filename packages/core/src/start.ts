@@ -79,12 +79,19 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
   launch(body: Handler<[status: TaskStatus<unknown>]>, name: string | undefined): void {
     const { caller, group } = this;
     group.startPending();
-    this.child = new TaskStrand(group.host.run, startable(body, [this]), this, {
+    const { run } = group.host;
+    this.child = new TaskStrand(
+      run,
+      startable(body, [this]),
+      this,
       name,
-      parent: caller.task,
-      locals: caller.task.locals,
-      under: caller.node,
-    }).launch();
+      caller.task.locals,
+      caller.node,
+    ).launch();
+  }
+
+  get hostTask(): TaskStrand {
+    return this.caller.task;
   }
 
   get task(): TaskStrand {
@@ -100,7 +107,6 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
     // Cancelled where it stands: it must not get away from that by moving.
     if (caller.node.pending !== undefined || task.own !== undefined) return;
     task.home = group;
-    task.parent = group.host.task;
     task.moveTo(group.scope);
     this.start.isStarted(task, value);
   }

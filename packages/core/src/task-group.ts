@@ -99,6 +99,7 @@ class GroupOperation<T> extends OperationBase<T> {
   }
 }
 
+const noOptions: NameOptions & { readonly daemon?: boolean | undefined } = {};
 const daemonReason = "the tasks that the group was for are done";
 
 /** Below the body on the host's stack. Left twice: when the body has ended, and when the last child has. */
@@ -134,7 +135,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   private readonly strict: boolean;
   /** Children and pending starts that hold the group open. */
   private holding = 0;
-  private daemons = 0;
+  private daemons: Set<TaskStrand> | undefined = undefined;
   private daemonsTold = false;
   private bodyFailed = false;
   private closed = false;
@@ -163,16 +164,14 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   ): K {
     this.assertOpen();
     const { host } = this;
-    const task = new Kind(host.run, startable(work), this, {
-      name: options?.name,
-      daemon: options?.daemon,
-      parent: host.task,
-      locals: this.localsOfCaller(),
-      under: this.scope,
-    });
-    if (task.daemon) this.daemons++;
-    else this.holding++;
-    if (task.daemon && this.daemonsTold) task.cancel(daemonReason);
+    const { name, daemon } = options ?? noOptions;
+    const task = new Kind(host.run, startable(work), this, name, this.localsOfCaller(), this.scope);
+    if (daemon === true) {
+      (this.daemons ??= new Set()).add(task);
+      if (this.daemonsTold) task.cancel(daemonReason);
+    } else {
+      this.holding++;
+    }
     return task.launch();
   }
 
@@ -207,6 +206,14 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     return tasks;
   }
 
+  get hostTask(): TaskStrand {
+    return this.host.task;
+  }
+
+  private get isEmpty(): boolean {
+    return this.holding === 0 && (this.daemons === undefined || this.daemons.size === 0);
+  }
+
   /** Whether a child may still end that a reader of `completed()` would want. */
   mayComplete(readerIsHost: boolean): boolean {
     return this.holding > 0 || !(readerIsHost || this.bodyEnded);
@@ -236,8 +243,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   taskEnded(task: TaskStrand): void {
-    if (task.daemon) this.daemons--;
-    else this.holding--;
+    if (this.daemons?.delete(task) !== true) this.holding--;
     if (task.status === "failed") this.fail(task.error);
     else if (task.status === "cancelled") this.noteCancelled(task.error as Cancelled, task);
     for (const reader of this.readers) reader.push(task);
@@ -256,7 +262,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
       this.bodyFailed = true;
       this.fail(realError(value, this.scope.name));
     }
-    if (this.holding === 0 && this.daemons === 0) this.host.wake(false, undefined);
+    if (this.isEmpty) this.host.wake(false, undefined);
     else this.settle();
   }
 
@@ -292,11 +298,11 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   private settle(): void {
     for (const reader of this.readers) reader.checkEnd();
     if (!this.bodyEnded || this.holding > 0) return;
-    if (this.daemons === 0) {
+    if (this.isEmpty) {
       if (this.host.waiting === this) this.host.wake(false, undefined);
     } else if (!this.daemonsTold) {
       this.daemonsTold = true;
-      for (const task of this.tasks) task.cancel(daemonReason);
+      for (const task of this.daemons ?? []) task.cancel(daemonReason);
     }
   }
 }

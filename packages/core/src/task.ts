@@ -55,6 +55,8 @@ export interface Task<out T> {
 
 /** Whoever answers for a task. */
 export interface TaskHome {
+  /** The parent of its tasks. */
+  readonly hostTask: TaskStrand | undefined;
   taskEnded(task: TaskStrand): void;
 }
 
@@ -66,36 +68,30 @@ export interface ExitListener {
 /** Values of `TaskLocal`s, copied when one of them is set. */
 export type Locals = ReadonlyMap<object, unknown>;
 
-export interface TaskOptions {
-  readonly name?: string | undefined;
-  readonly daemon?: boolean | undefined;
-  readonly parent: TaskStrand | undefined;
-  readonly locals: Locals | undefined;
-  /** The node the task runs under; undefined for the main task. */
-  readonly under: CancelNode | undefined;
-}
-
 export class TaskStrand extends Strand implements Task<unknown> {
   readonly id: number;
   home: TaskHome;
-  parent: TaskStrand | undefined;
-  readonly daemon: boolean;
   locals: Locals | undefined;
   private phase: "pending" | "running" | "finished" | "failed" | "cancelled" = "pending";
-  private readonly origin: Startable | string;
+  private readonly givenName: string;
   private listeners: Set<ExitListener> | undefined = undefined;
-  private readonly context: (<R>(body: () => R) => R) | undefined;
 
-  constructor(run: Run, work: Startable, home: TaskHome, options: TaskOptions) {
+  /** `under` is the node the task runs under; undefined for the main task. */
+  constructor(
+    run: Run,
+    work: Startable,
+    home: TaskHome,
+    name: string | undefined,
+    locals: Locals | undefined,
+    under: CancelNode | undefined,
+  ) {
     super(run, work);
     this.id = ++run.lastTaskId;
     this.home = home;
-    this.parent = options.parent;
-    this.daemon = options.daemon === true;
-    this.locals = options.locals;
-    this.origin = options.name ?? work;
-    this.context = run.captureContext();
-    if (options.under !== undefined) this.attach(options.under);
+    this.locals = locals;
+    this.givenName = name ?? work.label;
+    run.contexts?.capture(this);
+    if (under !== undefined) this.attach(under);
   }
 
   /** Begins to run in a later step. */
@@ -110,8 +106,11 @@ export class TaskStrand extends Strand implements Task<unknown> {
   }
 
   get name(): string {
-    const name = typeof this.origin === "string" ? this.origin : this.origin.label;
-    return name === "" ? `task ${String(this.id)}` : name;
+    return this.givenName === "" ? `task ${this.id}` : this.givenName;
+  }
+
+  get parent(): TaskStrand | undefined {
+    return this.home.hostTask;
   }
 
   get hasEnded(): boolean {
@@ -164,8 +163,9 @@ export class TaskStrand extends Strand implements Task<unknown> {
 
   override step(): void {
     if (this.phase === "pending") this.phase = "running";
-    if (this.context === undefined) super.step();
-    else this.context(() => super.step());
+    const { contexts } = this.run;
+    if (contexts === undefined) super.step();
+    else contexts.enter(this, () => super.step());
   }
 
   protected end(failed: boolean, value: unknown): void {

@@ -29,12 +29,10 @@ class Sleep extends Leaf<void> implements Timer {
   }
 
   get label(): string {
-    if (this.time === Infinity) return "nothing, for ever";
-    return this.relative ? `${String(this.time)} ms to pass` : `the time ${String(this.time)}`;
+    return this.relative ? `${this.time} ms to pass` : `the time ${this.time}`;
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    if (this.time === Infinity) return this.park(strand);
     const { loop } = strand.run;
     if (this.relative ? this.time <= 0 : this.time <= loop.now())
       return this.completeLater(strand, undefined);
@@ -52,19 +50,35 @@ class Sleep extends Leaf<void> implements Timer {
   }
 }
 
+class Forever extends Leaf<never> {
+  get label(): string {
+    return "nothing, for ever";
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    return this.park(strand);
+  }
+
+  protected abort(): boolean {
+    return true;
+  }
+}
+
 /** Waits so many milliseconds. `sleep(0)` is a checkpoint. @throws UsageError for NaN. */
 export function sleep(milliseconds: number): Operation<void> {
-  return new Sleep(checkTime(milliseconds, "time to sleep"), true);
+  checkTime(milliseconds, "time to sleep");
+  return milliseconds === Infinity ? new Forever() : new Sleep(milliseconds, true);
 }
 
 /** Waits until a time on the loop's clock (see `now`), in milliseconds. @throws UsageError for NaN. */
 export function sleepUntil(deadline: number): Operation<void> {
-  return new Sleep(checkTime(deadline, "deadline"), false);
+  checkTime(deadline, "deadline");
+  return deadline === Infinity ? new Forever() : new Sleep(deadline, false);
 }
 
 /** Waits until it is cancelled. */
 export function sleepForever(): Operation<never> {
-  return new Sleep(Infinity, true) as unknown as Operation<never>;
+  return new Forever();
 }
 
 /** Milliseconds on the monotonic clock of the loop; outside a run `performance.now()`. */
