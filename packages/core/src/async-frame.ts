@@ -83,7 +83,8 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
     // The strands below are nodes of their own; a body that awaits a raw promise cannot be interrupted there.
   }
 
-  private settle(failed: boolean, value: unknown): void {
+  /** The body has come to its end. */
+  settle(failed: boolean, value: unknown): void {
     this.phase = "settled";
     this.failed = failed;
     this.value = value;

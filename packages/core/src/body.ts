@@ -9,7 +9,7 @@ import { AsyncFrame } from "./async-frame.ts";
 import { isOperation, isThenable } from "./brand.ts";
 import { AmbientContextError, UsageError } from "./errors.ts";
 import { realm } from "./realm.ts";
-import { passing, type Startable, type Stepper, type Strand } from "./strand.ts";
+import { Frame, passing, type Startable, type Stepper, type Strand } from "./strand.ts";
 import type { AnyWork } from "./types.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -59,18 +59,17 @@ export function beginBody(
   }
   if (storage === undefined) return adopt(strand, Reflect.apply(body, self, args), undefined);
   const frame = new AsyncFrame(strand, strand);
-  let result: unknown;
   try {
-    result = storage.run(frame, () => Reflect.apply(body, self, args) as unknown);
+    return adopt(
+      strand,
+      storage.run(frame, () => Reflect.apply(body, self, args) as unknown),
+      frame,
+    );
   } catch (error) {
-    result = Promise.reject(error);
-    if (!frame.isBusy) {
-      (result as Promise<never>).catch(() => {});
-      frame.discard();
-      throw error;
-    }
+    if (frame.isBusy) linger(strand, frame);
+    else frame.discard();
+    throw error;
   }
-  return adopt(strand, result, frame);
 }
 
 /** Goes on with what a body gave back. `frame` is undefined where the host has no ambient store. */
@@ -79,51 +78,65 @@ function adopt(
   result: unknown,
   frame: AsyncFrame | undefined,
 ): IteratorResult<unknown, unknown> {
-  const promised = isThenable(result) && !isOperation(result);
-  if (promised && frame === undefined) {
-    Promise.resolve(result).catch(() => {});
-    throw new AmbientContextError(
-      "This host has no AsyncLocalStorage, so async bodies cannot be told apart. " +
-        "Write the body as function* and use `yield* fromPromise(() => …)` for promises.",
-    );
-  }
-  if (frame !== undefined) {
-    if (promised || frame.isBusy) {
-      strand.iterator = passing;
-      strand.waiting = frame;
-      frame.follow(promised ? result : Promise.resolve(checked(result)));
-      return realm.pending;
-    }
-    frame.discard();
-  }
   strand.iterator = passing;
-  if (isOperation(result)) return complete(result);
+  if (isThenable(result) && !isOperation(result)) {
+    if (frame === undefined) refuseAsync(result);
+    strand.waiting = frame;
+    frame.follow(result);
+    return realm.pending;
+  }
+  if (typeof result === "function" || Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
+    throw new TypeError(notAResult);
+  }
+  if (frame?.isBusy === true) linger(strand, frame);
+  else frame?.discard();
   if (isGenerator(result)) {
     strand.iterator = result;
     return result.next(undefined);
   }
-  return complete(checked(result));
+  realm.done.value = result;
+  return realm.done;
 }
 
-function complete(value: unknown): IteratorResult<unknown, unknown> {
-  realm.done.value = value;
-  return realm.done;
+const notAResult =
+  "A body returned a function or an async generator. Return a result: call the function, or yield* it; " +
+  "write the generator as function* and read streams with forEach().";
+
+function refuseAsync(promise: PromiseLike<unknown>): never {
+  Promise.resolve(promise).catch(() => {});
+  throw new AmbientContextError(
+    "This host has no AsyncLocalStorage, so async bodies cannot be told apart. " +
+      "Write the body as function* and use `yield* fromPromise(() => …)` for promises.",
+  );
+}
+
+/** A body that is not async has begun operations by hand: when it has ended, they are ended and waited for as well. */
+function linger(strand: Strand, home: AsyncFrame): void {
+  const frame = new LingeringFrame(home);
+  frame.iterator = passing;
+  frame.below = strand.frame;
+  strand.frame = frame;
+}
+
+class LingeringFrame extends Frame {
+  readonly label = "operations begun by hand";
+  private readonly home: AsyncFrame;
+
+  constructor(home: AsyncFrame) {
+    super();
+    this.home = home;
+  }
+
+  leave(strand: Strand, failed: boolean, value: unknown): boolean {
+    if (!this.home.isOpen) return strand.outcome(failed, value);
+    strand.waitIn(this, this.home);
+    this.home.settle(failed, value);
+    return false;
+  }
 }
 
 function isGenerator(value: unknown): value is Stepper {
   if (typeof value !== "object" || value === null || !(Symbol.iterator in value)) return false;
   const { next, throw: throws } = value as { next?: unknown; throw?: unknown };
   return typeof next === "function" && typeof throws === "function";
-}
-
-function checked(result: unknown): unknown {
-  if (typeof result === "function") {
-    throw new TypeError("A body returned a function. Return its result: call it, or yield* it.");
-  }
-  if (Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
-    throw new TypeError(
-      "A body returned an async generator. Write it as function* and read streams with forEach(), or as async function.",
-    );
-  }
-  return result;
 }

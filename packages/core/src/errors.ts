@@ -228,6 +228,11 @@ export function errorsOf(error: unknown): unknown[] {
 
 /** One line about anything that was thrown. */
 export function brief(error: unknown): string {
-  if (error instanceof Error) return error.message === "" ? error.name : `${error.name}: ${error.message}`;
-  return typeof error === "string" ? error : Object.prototype.toString.call(error);
+  try {
+    if (error instanceof Error) return error.message === "" ? error.name : `${error.name}: ${error.message}`;
+    return typeof error === "string" ? error : Object.prototype.toString.call(error);
+  } catch {
+    // What was thrown has getters that throw.
+    return "an error that cannot be shown";
+  }
 }

@@ -87,7 +87,7 @@ export class CancelScope extends CancelNode {
 
   set shield(shield: boolean) {
     this.isShield = shield;
-    this.spread();
+    if (this.state === "entered") this.spread();
   }
 
   /** Whether the scope was cancelled, by hand or by its deadline. */
@@ -149,6 +149,8 @@ export class CancelScope extends CancelNode {
     this.unlink(strand);
     if (!failed || !isCancelled(value)) return strand.outcome(failed, value);
     if (this.takesOut(value)) return strand.outcome(false, undefined);
+    // Cancelled around this scope as well by now, the code after it is not to run: that cancellation goes on instead.
+    if (cancelledNode(value) === this) return strand.outcome(true, this.pending);
     return strand.outcome(true, this.isWithin(value) ? value : realError(value, this.name));
   }
 
@@ -162,7 +164,7 @@ export class CancelScope extends CancelNode {
 
   /** @internal */
   takesOut(error: unknown): boolean {
-    const mine = isCancelled(error) && cancelledNode(error) === this;
+    const mine = isCancelled(error) && cancelledNode(error) === this && this.pending === this.own;
     if (mine) this.caught = true;
     return mine;
   }

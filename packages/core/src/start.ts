@@ -42,14 +42,12 @@ export class Start extends Leaf<unknown> {
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const pending = new PendingStart(this.group, strand, this);
     try {
-      this.group.assertOpen();
+      pending.launch(this.body, this.options?.name);
     } catch (error) {
       return this.refuse(strand, error);
     }
-    const pending = new PendingStart(this.group, strand, this);
-    const name = this.options?.name ?? (this.body.name === "" ? undefined : this.body.name);
-    pending.launch(this.body, name);
     return this.park(strand);
   }
 
@@ -78,16 +76,11 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
 
   launch(body: Handler<[status: TaskStatus<unknown>]>, name: string | undefined): void {
     const { caller, group } = this;
+    group.assertOpen();
+    const work = startable(body, [this]);
     group.startPending();
     const { run } = group.host;
-    this.child = new TaskStrand(
-      run,
-      startable(body, [this]),
-      this,
-      name,
-      caller.task.locals,
-      caller.node,
-    ).launch();
+    this.child = new TaskStrand(run, work, this, name, caller.task.locals, caller.node).launch();
   }
 
   get hostTask(): TaskStrand {

@@ -144,7 +144,8 @@ export abstract class Strand extends CancelNode implements Runnable {
             : failed
               ? iterator.throw(value)
               : iterator.next(value);
-        if (result === realm.pending) {
+        // Some engines pass on the value of what `yield*` was answered, not the answer itself.
+        if (result === realm.pending || (result.done !== true && result.value === realm.pending.value)) {
           if (this.iterator !== undefined) return;
           // A frame was pushed. Calls that never wait must not keep the others waiting either.
           if (realm.budget <= 0) {
@@ -157,7 +158,6 @@ export abstract class Strand extends CancelNode implements Runnable {
           continue;
         }
         if (result.done !== true) {
-          if (result.value === realm.pending.value) return;
           value = notAnOperation(result.value);
           failed = true;
           continue;

@@ -121,7 +121,8 @@ class GroupFrame extends Frame {
       group.endBody(failed, value);
       return false;
     }
-    return group.close();
+    // Somebody may have started a task after the last one ended and before the host had its turn.
+    return group.isEmpty ? group.close() : strand.waitIn(this, group);
   }
 }
 
@@ -143,6 +144,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   private readonly errors: unknown[] = [];
   /** A cancellation from around the group that ended the body or a child. */
   private passing: Cancelled | undefined = undefined;
+  /** The group's own cancellation, once it has ended the body or a child. */
+  private own: Cancelled | undefined = undefined;
   private readonly readers: Completed[] = [];
 
   constructor(host: Strand, options: TaskGroupOptions) {
@@ -210,7 +213,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     return this.host.task;
   }
 
-  private get isEmpty(): boolean {
+  /** Whether nothing runs any more that the group waits for. */
+  get isEmpty(): boolean {
     return this.holding === 0 && (this.daemons === undefined || this.daemons.size === 0);
   }
 
@@ -262,8 +266,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
       this.bodyFailed = true;
       this.fail(realError(value, this.scope.name));
     }
-    if (this.isEmpty) this.host.wake(false, undefined);
-    else this.settle();
+    this.settle();
   }
 
   /** Everything has ended: takes the scope off the host and says how the group ended. */
@@ -273,6 +276,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     scope.unlink(host);
     if (errors.length === 1 && !this.strict) return host.outcome(true, errors[0]);
     if (errors.length > 0) return host.outcome(true, new TaskGroupError(errors));
+    // Cancelled around the group as well by now, the code after it is not to run: that cancellation goes on instead.
+    if (this.own !== undefined && !scope.takesOut(this.own)) this.passing ??= scope.pending;
     return this.passing === undefined ? host.outcome(false, this.value) : host.outcome(true, this.passing);
   }
 
@@ -287,12 +292,16 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   /** Once by identity; the echo that a joiner throws is not another error. */
   private isCounted(error: unknown): boolean {
-    return this.errors.includes(error) || (error instanceof TaskFailed && this.errors.includes(error.cause));
+    for (let cause = error; ; cause = cause.cause) {
+      if (this.errors.includes(cause)) return true;
+      if (!(cause instanceof TaskFailed)) return false;
+    }
   }
 
   private noteCancelled(cancelled: Cancelled, task: TaskStrand | undefined): void {
     const node = cancelledNode(cancelled);
-    if (node !== task && !this.scope.takesOut(cancelled)) this.passing ??= cancelled;
+    if (node === this.scope) this.own = cancelled;
+    else if (node !== task) this.passing ??= cancelled;
   }
 
   private settle(): void {

@@ -24,13 +24,13 @@ export function ended(error: unknown, task: string): void {
 }
 
 function extend(error: unknown, line: string): void {
-  if (!(error instanceof Error) || isCancelled(error)) return;
-  const count = lines.get(error) ?? 0;
-  if (count >= most) return;
-  lines.set(error, count + 1);
   try {
+    if (!(error instanceof Error) || isCancelled(error)) return;
+    const count = lines.get(error) ?? 0;
+    if (count >= most) return;
+    lines.set(error, count + 1);
     error.stack = `${error.stack ?? String(error)}\n${count === most - 1 ? "    …" : line}`;
   } catch {
-    // A frozen error keeps the trace it has.
+    // A frozen error, or one whose properties throw, keeps the trace it has.
   }
 }
