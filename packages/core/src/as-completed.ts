@@ -2,6 +2,7 @@
 import { call } from "./call.ts";
 import { type MemorySendStream, memoryStream } from "./memory-stream.ts";
 import { operation } from "./operation.ts";
+import { shield } from "./scope.ts";
 import type { ReceiveStream } from "./streams.ts";
 import { type TaskGroup, taskGroup } from "./task-group.ts";
 import type { AnyWork, Body, Coroutine, Operation, ResultOf } from "./types.ts";
@@ -17,7 +18,8 @@ const deliver = operation(function* deliver(
     // The reader may have gone: then nobody wants the result.
     if (results.statistics().openReceiveStreams > 0) results.sendNowait(value);
   } finally {
-    yield* results.close();
+    // Cancelled or not, what the work threw must not be replaced.
+    yield* shield(results.close());
   }
 });
 

@@ -5,8 +5,7 @@
  * the promise settles are cancelled and waited for. While the body runs code that no loop sees (it awaits a raw promise,
  * or its continuation is on its way), the frame holds the loop, so that virtual time stands still.
  */
-import type { Ambient } from "./ambient.ts";
-import type { Awaited } from "./awaited.ts";
+import { type Ambient, storage } from "./ambient.ts";
 import { CancelNode } from "./cancel-tree.ts";
 import type { Run } from "./run.ts";
 import { type Startable, Strand, type Waiting } from "./strand.ts";
@@ -56,7 +55,9 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
   follow(promise: PromiseLike<unknown>): void {
     this.phase = "running";
     this.balance();
-    Promise.resolve(promise).then(
+    // An operation that is given back is performed here, in the frame.
+    const settled = promise instanceof Promise ? promise : storage?.run(this, () => Promise.resolve(promise));
+    (settled ?? Promise.resolve(promise)).then(
       (value) => this.settle(false, value),
       (error: unknown) => this.settle(true, error),
     );
@@ -111,12 +112,12 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
 /** The strand of one operation that an async body awaits. */
 export class AsyncStrand extends Strand {
   private readonly home: AsyncFrame;
-  private readonly awaited: Awaited<unknown>;
+  private readonly settle: (failed: boolean, value: unknown) => void;
 
-  constructor(home: AsyncFrame, work: Startable, awaited: Awaited<unknown>) {
+  constructor(home: AsyncFrame, work: Startable, settle: (failed: boolean, value: unknown) => void) {
     super(home.run, work);
     this.home = home;
-    this.awaited = awaited;
+    this.settle = settle;
     this.attach(home);
   }
 
@@ -126,7 +127,7 @@ export class AsyncStrand extends Strand {
 
   protected end(failed: boolean, value: unknown): void {
     this.detach();
-    this.awaited.settle(failed, value);
+    this.settle(failed, value);
     this.home.strandEnded();
   }
 }

@@ -34,6 +34,8 @@ export interface LoopOptions {
 export interface Loop {
   /** Milliseconds on a monotonic clock. */
   now(): number;
+  /** Whether no step is ready that could be taken now; false if the backend cannot tell. */
+  readonly isIdle: boolean;
   /** First in, first out; never runs the step inside the call. From any callback; without effect after `close()`. */
   schedule(runnable: Runnable): void;
   /**

@@ -12,7 +12,10 @@ import type { Coroutine, Operation } from "./types.ts";
 
 const empty = new Uint8Array(0);
 const encoder = new TextEncoder();
+/** A zero width no-break space at the beginning of a line is text, not a mark of the encoding. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const newline = encoder.encode("\n");
+const carriageReturn = 13;
 /** Default of `receive`, and the most that one line may have. */
 const defaultMaxBytes = 65_536;
 
@@ -135,14 +138,16 @@ export class BufferedByteStream implements ByteStream {
   private *doReceiveLine(maxBytes: number): Coroutine<string> {
     let line: Uint8Array;
     try {
-      line = yield* this.doReceiveUntil(newline, maxBytes);
+      // One more for a carriage return, which is part of the end.
+      line = yield* this.doReceiveUntil(newline, maxBytes + 1);
+      if (line.at(-1) === carriageReturn) line = line.subarray(0, -1);
     } catch (error) {
       if (!(error instanceof IncompleteRead)) throw error;
       if (this.bytes.length === 0) throw new EndOfStream();
       line = this.take(this.bytes.length);
     }
-    const length = line.at(-1) === 13 ? line.length - 1 : line.length;
-    return new TextDecoder().decode(line.subarray(0, length));
+    if (line.length > maxBytes) throw new DelimiterNotFound(maxBytes);
+    return decoder.decode(line);
   }
 
   private *doClose(): Coroutine<void> {

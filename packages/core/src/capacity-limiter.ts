@@ -20,7 +20,7 @@ export class CapacityLimiter extends Grantable<Held> {
   private readonly borrowed = new Set<Token>();
   private readonly keys = new Map<unknown, Token>();
 
-  /** @throws UsageError unless `totalTokens` is a whole number, 1 or more, or Infinity. */
+  /** @throws UsageError unless `totalTokens` is a whole number, 0 or more, or Infinity. */
   constructor(totalTokens: number) {
     super();
     this.total = checkTokens(totalTokens);
@@ -135,9 +135,9 @@ class Token implements Held {
 }
 
 function checkTokens(totalTokens: number): number {
-  if (totalTokens === Infinity || (Number.isInteger(totalTokens) && totalTokens >= 1)) return totalTokens;
+  if (totalTokens === Infinity || (Number.isInteger(totalTokens) && totalTokens >= 0)) return totalTokens;
   throw new UsageError(
-    `A limiter of ${String(totalTokens)} tokens cannot be. Give a whole number, 1 or more, or Infinity.`,
+    `A limiter of ${String(totalTokens)} tokens cannot be. Give a whole number, 0 or more, or Infinity.`,
   );
 }
 

@@ -35,7 +35,7 @@ export class Completed extends ReceiveStreamBase<Task<unknown>> {
   close(): Operation<void> {
     return closing(() => {
       this.isClosed = true;
-      for (const reader of this.line) this.line.fail(reader, new ClosedResourceError());
+      this.line.failAll(() => new ClosedResourceError());
     });
   }
 
@@ -48,10 +48,10 @@ export class Completed extends ReceiveStreamBase<Task<unknown>> {
 
   /** Ends the readers for whom nothing can come any more. */
   checkEnd(): void {
-    for (const reader of this.line) {
-      if (this.source.mayComplete(reader.waiter === this.source.host.task)) continue;
-      this.line.fail(reader, new EndOfStream("Every task of the group has ended."));
-    }
+    this.line.failWhere(
+      (reader) => !this.source.mayComplete(reader.waiter === this.source.host.task),
+      () => new EndOfStream("Every task of the group has ended."),
+    );
   }
 }
 

@@ -71,6 +71,8 @@ export class Condition {
       yield* this.lot.park();
     } finally {
       yield* shield(this.lock.takeAgain(guard));
+      // Disposed of while it was lent: it holds nothing any more.
+      if (guard.isReleased) this.lock.giveBack(guard);
     }
   }
 

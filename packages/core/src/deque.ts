@@ -41,9 +41,8 @@ export class Deque<T> {
 
   private grow(): void {
     const { slots, head } = this;
-    const grown: (T | undefined)[] = Array.from({ length: slots.length * 2 });
-    for (let index = 0; index < slots.length; index++)
-      grown[index] = slots[(head + index) & (slots.length - 1)];
+    const grown = slots.slice(head).concat(slots.slice(0, head));
+    grown.length = slots.length * 2;
     this.slots = grown;
     this.head = 0;
   }

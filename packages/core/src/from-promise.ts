@@ -60,11 +60,18 @@ class ForeignPromise<T> extends Leaf<T> {
       else this.resume(value as T);
     };
     this.settler = settle;
-    this.promise.then(
+    // An object with a `then` of its own may call back at once, or throw.
+    Promise.resolve(this.promise).then(
       (value) => settle(false, value),
       (error: unknown) => settle(true, error),
     );
     return answer;
+  }
+
+  protected override enterCancelled(strand: Strand, cancelled: Cancelled): IteratorResult<unknown, unknown> {
+    // Nobody waits for it here any more; what it is rejected with is not for the host to report.
+    Promise.resolve(this.promise).catch(() => {});
+    return super.enterCancelled(strand, cancelled);
   }
 
   protected abort(): boolean {

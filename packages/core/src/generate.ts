@@ -1,7 +1,9 @@
 /** A stream made by a body of its own. trio's `as_safe_channel`. */
 import { call } from "./call.ts";
+import { BrokenResourceError } from "./errors.ts";
 import { type MemorySendStream, memoryStream } from "./memory-stream.ts";
 import { operation } from "./operation.ts";
+import { shield } from "./scope.ts";
 import type { ReceiveStream } from "./streams.ts";
 import { type TaskGroup, taskGroup } from "./task-group.ts";
 import type { Body, Coroutine, Handler, Operation } from "./types.ts";
@@ -18,8 +20,12 @@ const produce = operation(function* generate(
   const emit: Emit<unknown> = (item) => send.send(item);
   try {
     yield* call(source, emit);
+  } catch (error) {
+    // The reader closed the stream: it wants no more, and that is how the source learns of it.
+    if (!(error instanceof BrokenResourceError && send.statistics().openReceiveStreams === 0)) throw error;
   } finally {
-    yield* send.close();
+    // Cancelled or not, what the source threw must not be replaced.
+    yield* shield(send.close());
   }
 });
 

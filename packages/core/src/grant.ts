@@ -106,7 +106,7 @@ class Acquire<H extends Held> extends Queued<H> {
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    this.asked = { strand, owner: accountable(strand.task), key: this.key };
+    this.asked = { strand, owner: accountable(strand.task.claimant), key: this.key };
     let held: H | undefined;
     try {
       held = this.target.claim(this.asked);

@@ -40,7 +40,10 @@ export class TaskLocal<T> {
     task.locals = new Map(task.locals).set(this, value);
   }
 
-  /** Performs the work with another value, and sets back what was there before. */
+  /**
+   * Performs the work with another value, and sets back what was there before. The value is the task's: two of these at
+   * once in one async body (`Promise.all`) see each other; give each a task of its own.
+   */
   with<R>(value: T, work: Work<R>): Operation<R> {
     return perform<this, [T, Work<R>], R>(this, this.doWith, value, work);
   }

@@ -94,7 +94,7 @@ export class Lock extends Grantable<Held> {
   /** @internal */
   taskExited(): void {
     this.broken = true;
-    for (const waiter of this.line) this.line.fail(waiter, brokenLock());
+    this.line.failAll(brokenLock);
   }
 
   protected check(claim: Claim): void {
@@ -109,8 +109,6 @@ export class Lock extends Grantable<Held> {
     if (this.holder !== undefined) return undefined;
     const guard = claim.key instanceof LockGuard ? claim.key : new LockGuard(this, claim);
     this.holder = guard;
-    // Released while it was lent: it is given back as soon as it is had again.
-    if (guard.isReleased) this.giveBack(guard);
     return guard;
   }
 
@@ -198,7 +196,7 @@ export class RLock extends Grantable<Held> {
   /** @internal */
   taskExited(): void {
     this.broken = true;
-    for (const waiter of this.line) this.line.fail(waiter, brokenLock());
+    this.line.failAll(brokenLock);
   }
 
   protected check(claim: Claim): void {

@@ -1,10 +1,11 @@
 /** The same for many items, so many at a time. */
-import { isOperation } from "./brand.ts";
+import { isOperation, isThenable } from "./brand.ts";
 import { call } from "./call.ts";
 import { UsageError } from "./errors.ts";
 import { fromPromise } from "./from-promise.ts";
 import type { Held } from "./grant.ts";
 import { operation } from "./operation.ts";
+import { shield } from "./scope.ts";
 import { Semaphore } from "./semaphore.ts";
 import { type TaskGroup, taskGroup } from "./task-group.ts";
 import type { Body, Coroutine, Operation } from "./types.ts";
@@ -31,6 +32,13 @@ function iteratorOf(items: Items): Iterator<unknown> | AsyncIterator<unknown> {
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
 }
 
+/** Ends an iteration before its end. What it has to clean up is waited for, cancelled or not. */
+function* closeIterator(iterator: Iterator<unknown> | AsyncIterator<unknown>): Coroutine<void> {
+  const closing: unknown = iterator.return?.();
+  if (isOperation(closing)) yield* shield(closing);
+  else if (isThenable(closing)) yield* shield(fromPromise(closing));
+}
+
 function* startEach(
   group: TaskGroup,
   items: Items,
@@ -48,8 +56,8 @@ function* startEach(
       const pulled = iterator.next();
       const next: Iteration = isOperation(pulled)
         ? ((yield* pulled) as Iteration)
-        : pulled instanceof Promise
-          ? yield* fromPromise<Iteration>(pulled)
+        : isThenable(pulled)
+          ? yield* fromPromise(pulled as PromiseLike<Iteration>)
           : (pulled as Iteration);
       if (next.done === true) {
         isDone = true;
@@ -59,7 +67,7 @@ function* startEach(
       group.startSoon(work(body, next.value, index, results, held));
     }
   } finally {
-    if (!isDone) void iterator.return?.();
+    if (!isDone) yield* closeIterator(iterator);
   }
 }
 

@@ -103,19 +103,20 @@ class Channel<T> {
 
   closeSender(end: SendEnd<T>): void {
     this.openSend--;
-    for (const sender of this.senders)
-      if (sender.end === end) this.senders.fail(sender, new ClosedResourceError());
-    if (this.openSend > 0) return;
-    for (const receiver of this.receivers) this.receivers.fail(receiver, new EndOfStream());
+    this.senders.failWhere(
+      (sender) => sender.end === end,
+      () => new ClosedResourceError(),
+    );
+    if (this.openSend === 0) this.receivers.failAll(() => new EndOfStream());
   }
 
   closeReceiver(end: ReceiveEnd<T>): void {
     this.openReceive--;
-    for (const receiver of this.receivers) {
-      if (receiver.end === end) this.receivers.fail(receiver, new ClosedResourceError());
-    }
-    if (this.openReceive > 0) return;
-    for (const sender of this.senders) this.senders.fail(sender, nobodyReceives());
+    this.receivers.failWhere(
+      (receiver) => receiver.end === end,
+      () => new ClosedResourceError(),
+    );
+    if (this.openReceive === 0) this.senders.failAll(nobodyReceives);
   }
 
   statistics(): MemoryStreamStatistics {

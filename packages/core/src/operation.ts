@@ -5,12 +5,11 @@
  * performance, and a second performance while the first is under way gets an iterator of its own.
  */
 import { storage } from "./ambient.ts";
-import { AsyncStrand } from "./async-frame.ts";
-import { Awaited } from "./awaited.ts";
+import { type AsyncFrame, AsyncStrand } from "./async-frame.ts";
 import { beginBody } from "./body.ts";
 import { operationBrand } from "./brand.ts";
 import { debug } from "./debug.ts";
-import { AmbientContextError, UsageError } from "./errors.ts";
+import { AmbientContextError, isCancelled, UsageError } from "./errors.ts";
 import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
 import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./strand.ts";
 import { crossed } from "./trace.ts";
@@ -32,7 +31,8 @@ function here(): Strand {
 export abstract class OperationBase<T> implements Operation<T>, Startable, Stepper {
   /** Between the first `next` of a performance and the one that ends it. */
   protected active = false;
-  private awaited: Awaited<T> | undefined = undefined;
+  /** What became of it when it was awaited. */
+  private awaited: Promise<T> | undefined = undefined;
 
   abstract readonly label: string;
 
@@ -74,7 +74,9 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
   }
 
   then<A = T, B = never>(onFulfilled?: Fulfilled<T, A>, onRejected?: Rejected<B>): Promise<A | B> {
-    return (this.awaited ??= this.start()).then(onFulfilled, onRejected);
+    const chained = (this.awaited ??= this.start()).then(onFulfilled, onRejected);
+    if (onRejected === undefined || onRejected === null) ignoreCancelled(this.awaited, chained);
+    return chained;
   }
 
   catch<B = never>(onRejected?: Rejected<B>): Promise<T | B> {
@@ -82,7 +84,9 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
   }
 
   finally(onFinally?: (() => void) | null): Promise<T> {
-    return this.then().finally(onFinally);
+    const chained = this.then().finally(onFinally);
+    ignoreCancelled(this.awaited as Promise<T>, chained);
+    return chained;
   }
 
   /** A fresh performance of the same operation, while this one is under way. Rare: two tasks, one object. */
@@ -97,54 +101,70 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     return false;
   }
 
-  private start(): Awaited<T> {
+  private start(): Promise<T> {
     if (foreignRealm) refuseForeignRealm();
-    const awaited = new Awaited<T>();
     const place = storage?.get();
     if (place === undefined || place.run.ended) {
-      this.startOutside(awaited);
-    } else if (place.frame?.isOpen !== true) {
-      awaited.settle(true, lostTask(place.frame !== undefined));
-    } else {
-      const strand = new AsyncStrand(place.frame, this, awaited);
-      if (!this.isLeaf || !this.completesInline(strand, awaited)) place.frame.strandBegan();
-      if (!this.isLeaf) strand.schedule();
+      return realm.runOutside === undefined
+        ? Promise.reject(new UsageError(noDefaultBackend))
+        : (realm.runOutside(this) as Promise<T>);
     }
-    return awaited;
+    const { frame } = place;
+    if (frame?.isOpen !== true) return Promise.reject(lostTask(frame !== undefined));
+    return this.isLeaf ? this.startLeaf(frame) : this.startLater(frame);
   }
 
-  private startOutside(awaited: Awaited<T>): void {
-    const { runOutside } = realm;
-    if (runOutside === undefined) {
-      awaited.settle(true, new UsageError(noDefaultBackend));
-      return;
-    }
-    runOutside(this).then(
-      (value) => awaited.settle(false, value),
-      (error: unknown) => awaited.settle(true, error),
-    );
+  private startLater(frame: AsyncFrame): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const strand = new AsyncStrand(frame, this, settling(resolve, reject));
+      frame.strandBegan();
+      strand.schedule();
+    });
   }
 
-  private completesInline(strand: AsyncStrand, awaited: Awaited<T>): boolean {
+  /** A leaf runs no code of a user's body, so it is performed in the stack of the `await`, and is often done at once. */
+  private startLeaf(frame: AsyncFrame): Promise<T> {
+    let resolve: ((value: T) => void) | undefined;
+    let reject: ((error: unknown) => void) | undefined;
+    const strand = new AsyncStrand(frame, this, (failed, value) => {
+      if (failed) reject?.(value);
+      else resolve?.(value as T);
+    });
     const before = realm.current;
     realm.current = strand;
-    let failed = false;
-    let value: unknown;
+    strand.resumption = undefined;
     try {
-      strand.resumption = undefined;
       const result = this.begin(strand);
-      if (result === realm.pending) return false;
-      value = result.value;
+      if (result !== realm.pending) {
+        strand.detach();
+        return Promise.resolve(result.value as T);
+      }
     } catch (error) {
-      failed = true;
-      value = error;
+      strand.detach();
+      return Promise.reject(error as Error);
     } finally {
       realm.current = before;
     }
-    strand.detach();
-    awaited.settle(failed, value);
-    return true;
+    frame.strandBegan();
+    return new Promise<T>((whenDone, whenFailed) => {
+      resolve = whenDone;
+      reject = whenFailed;
+    });
   }
+}
+
+/** A cancellation that nobody asked to be told of is not an unhandled rejection: its scope deals with it. */
+function ignoreCancelled(source: Promise<unknown>, chained: Promise<unknown>): void {
+  source.catch((error: unknown) => {
+    if (isCancelled(error)) chained.catch(() => {});
+  });
+}
+
+function settling<T>(resolve: (value: T) => void, reject: (error: unknown) => void) {
+  return (failed: boolean, value: unknown): void => {
+    if (failed) reject(value);
+    else resolve(value as T);
+  };
 }
 
 const noDefaultBackend =

@@ -39,9 +39,14 @@ class Lifo<T> extends Deque<T> implements Store<T> {
   }
 }
 
+interface Entry<T> {
+  readonly item: T;
+  readonly arrival: number;
+}
+
 /** Smallest first; equal ones in order of arrival. */
 class Sorted<T> implements Store<T> {
-  private readonly heap: { readonly item: T; readonly arrival: number }[] = [];
+  private readonly heap: Entry<T>[] = [];
   private readonly compare: (a: T, b: T) => number;
   private arrivals = 0;
 
@@ -55,42 +60,47 @@ class Sorted<T> implements Store<T> {
 
   push(item: T): void {
     const { heap } = this;
-    let index = heap.push({ item, arrival: this.arrivals++ }) - 1;
-    for (
-      let parent = (index - 1) >> 1;
-      index > 0 && this.isBefore(index, parent);
-      parent = (index - 1) >> 1
-    ) {
-      this.swap(index, parent);
-      index = parent;
+    const entry = { item, arrival: this.arrivals++ };
+    // All comparisons come before the first move: one that throws leaves the heap as it was.
+    const path = [heap.length];
+    for (let index = heap.length; index > 0;) {
+      index = (index - 1) >> 1;
+      if (!this.isBefore(entry, heap[index] as Entry<T>)) break;
+      path.push(index);
     }
+    this.place(entry, path);
   }
 
   take(): T {
     const { heap } = this;
-    this.swap(0, heap.length - 1);
-    const taken = heap.pop() as { item: T };
+    const last = heap.length - 1;
+    const path = [0];
     for (let index = 0; ;) {
-      let least = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < heap.length && this.isBefore(child, least)) least = child;
-      }
-      if (least === index) return taken.item;
-      this.swap(index, least);
-      index = least;
+      const left = 2 * index + 1;
+      if (left >= last) break;
+      const isRight = left + 1 < last && this.isBefore(heap[left + 1] as Entry<T>, heap[left] as Entry<T>);
+      index = isRight ? left + 1 : left;
+      if (!this.isBefore(heap[index] as Entry<T>, heap[last] as Entry<T>)) break;
+      path.push(index);
     }
+    const taken = heap[0] as Entry<T>;
+    const moved = heap.pop() as Entry<T>;
+    if (heap.length > 0) this.place(moved, path);
+    return taken.item;
   }
 
-  private isBefore(a: number, b: number): boolean {
-    const left = this.heap[a] as (typeof this.heap)[0];
-    const right = this.heap[b] as (typeof this.heap)[0];
+  /** Moves everything on the path one step towards its beginning, and puts the entry at its end. */
+  private place(entry: Entry<T>, path: readonly number[]): void {
+    const { heap } = this;
+    for (let step = 0; step + 1 < path.length; step++) {
+      heap[path[step] as number] = heap[path[step + 1] as number] as Entry<T>;
+    }
+    heap[path.at(-1) as number] = entry;
+  }
+
+  private isBefore(left: Entry<T>, right: Entry<T>): boolean {
     const order = this.compare(left.item, right.item);
     return order < 0 || (order === 0 && left.arrival < right.arrival);
-  }
-
-  private swap(a: number, b: number): void {
-    const { heap } = this;
-    [heap[a], heap[b]] = [heap[b] as (typeof heap)[0], heap[a] as (typeof heap)[0]];
   }
 }
 
@@ -173,23 +183,30 @@ export class Queue<T> {
   /** @internal */
   offer(item: T): boolean {
     if (this.size >= this.capacity) return false;
-    this.unfinished++;
     const getter = this.getters.shift();
     if (getter === undefined) this.store.push(item);
     else getter.resume(item);
+    this.unfinished++;
     return true;
   }
 
   /** @internal Only if there is an item. */
   take(): T {
     const item = this.store.take();
-    const putter = this.putters.shift();
-    if (putter !== undefined) {
-      this.unfinished++;
-      this.store.push(putter.item);
-      putter.resume(undefined);
-    }
+    while (this.putters.size > 0 && this.size < this.capacity) this.admit(this.putters.shift() as Put<T>);
     return item;
+  }
+
+  /** Lets one that waits put its item in; if its comparison throws, that is its own failure. */
+  private admit(putter: Put<T>): void {
+    try {
+      this.store.push(putter.item);
+    } catch (error) {
+      putter.fail(error);
+      return;
+    }
+    this.unfinished++;
+    putter.resume(undefined);
   }
 
   private *doJoin(): Coroutine<void> {

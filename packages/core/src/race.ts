@@ -34,8 +34,16 @@ class Contestant extends TaskStrand {
 
   override wake(failed: boolean, value: unknown): void {
     super.wake(failed, value);
-    if (this.frame === undefined && this.iterator instanceof Leaf && !isCancelled(value))
-      this.contest?.won(this);
+    if (this.isDirect && !isCancelled(value)) this.contest?.won(this);
+  }
+
+  /** An operation given directly acquires for the task that races, which goes on with what it was given. */
+  override get claimant(): TaskStrand {
+    return this.isDirect ? (this.parent ?? this).claimant : this;
+  }
+
+  private get isDirect(): boolean {
+    return this.frame === undefined && this.iterator instanceof Leaf;
   }
 
   protected override end(failed: boolean, value: unknown): void {

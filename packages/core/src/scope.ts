@@ -176,13 +176,10 @@ export class CancelScope extends CancelNode {
 
   /** @internal */
   expired(): void {
-    this.timer = undefined;
     if (this.own !== undefined || this.state === "left") return;
-    // An abort function that ran in this same turn may have moved the deadline.
-    if (this.time > (this.strand as Strand).run.loop.now()) {
-      this.arm();
-      return;
-    }
+    // Moved in this same turn, by an abort function that ran before: another timer is set for it.
+    if (this.time > (this.strand as Strand).run.loop.now()) return;
+    this.timer = undefined;
     this.expiredFirst = true;
     this.cancel("the deadline passed");
   }

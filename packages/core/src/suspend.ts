@@ -132,7 +132,8 @@ class Checkpoint extends Leaf<void> {
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    return this.completeLater(strand, undefined);
+    // With nobody else ready the turn would come straight back; the budget still sees to the host.
+    return strand.run.loop.isIdle ? this.complete(strand, undefined) : this.completeLater(strand, undefined);
   }
 
   protected abort(): boolean {

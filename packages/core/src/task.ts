@@ -105,6 +105,11 @@ export class TaskStrand extends Strand implements Task<unknown> {
     return this;
   }
 
+  /** To whom it counts what this task acquires. */
+  get claimant(): TaskStrand {
+    return this;
+  }
+
   get name(): string {
     return this.givenName === "" ? `task ${this.id}` : this.givenName;
   }
@@ -175,10 +180,9 @@ export class TaskStrand extends Strand implements Task<unknown> {
     this.detach();
     this.run.hooks?.call("taskExited", this);
     const { listeners, home } = this;
-    if (listeners !== undefined) {
-      this.listeners = undefined;
-      for (const listener of listeners) listener.taskExited(this);
-    }
+    // One that is told may cancel another that waits (rivals of a race), which then takes itself off the list.
+    if (listeners !== undefined) for (const listener of listeners) listener.taskExited(this);
+    this.listeners = undefined;
     home.taskEnded(this);
   }
 }

@@ -97,10 +97,20 @@ export class WaitQueue<W extends Queued<unknown>> {
     }
   }
 
-  /** Takes one out of the line and makes it throw. */
-  fail(waiter: W, error: Error): void {
-    this.remove(waiter);
-    waiter.fail(error);
+  /**
+   * Makes those that match throw. The first failure may cancel others in the line (rivals of a race): each is looked at
+   * again when its turn comes.
+   */
+  failWhere(matches: (waiter: W) => boolean, error: () => Error): void {
+    for (const waiter of [...this]) {
+      if (waiter.waitingStrand === undefined || !matches(waiter)) continue;
+      this.remove(waiter);
+      waiter.fail(error());
+    }
+  }
+
+  failAll(error: () => Error): void {
+    this.failWhere(() => true, error);
   }
 
   shift(): W | undefined {

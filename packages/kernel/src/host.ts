@@ -58,7 +58,8 @@ export function detectHost(): Host {
   const { process } = globals;
   const host: Host = {
     now: () => performance.now(),
-    soon: queueMicrotask,
+    // Wrapped: browsers refuse a host function called as a method of another object.
+    soon: (callback) => queueMicrotask(callback),
     turn: chooseTurn(globals),
     timer(milliseconds, callback) {
       const handle = setTimeout(callback, Math.min(Math.ceil(milliseconds), longestDelay));

@@ -8,6 +8,8 @@ import { HeapEntry } from "./timer-heap.ts";
 
 /** What a loop needs of its kernel. */
 export interface Driver {
+  /** Whether no other loop has anything ready. */
+  readonly isIdle: boolean;
   now(): number;
   hostNow(): number;
   becameReady(loop: KernelLoop): void;
@@ -50,6 +52,8 @@ export class KernelLoop implements Loop {
   readonly driver: Driver;
   readonly options: LoopOptions;
   holds = 0;
+  /** Timers of this run that are set. */
+  timers = 0;
   private readonly ready: Ready;
   private isClosed = false;
   private inLine = false;
@@ -74,6 +78,10 @@ export class KernelLoop implements Loop {
 
   now(): number {
     return this.driver.now();
+  }
+
+  get isIdle(): boolean {
+    return this.ready.size === 0 && this.driver.isIdle;
   }
 
   schedule(runnable: Runnable): void {

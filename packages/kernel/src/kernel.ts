@@ -88,6 +88,10 @@ class KernelDriver implements Kernel, Driver {
     return (this.clock ?? this.host).now();
   }
 
+  get isIdle(): boolean {
+    return this.line.size === 0;
+  }
+
   hostNow(): number {
     return this.host.now();
   }
@@ -103,11 +107,12 @@ class KernelDriver implements Kernel, Driver {
 
   arm(entry: KernelTimer): void {
     this.timers.add(entry);
+    entry.loop.timers++;
     if (!this.ticking && this.timers.top === entry) this.rest();
   }
 
   disarm(entry: KernelTimer): void {
-    this.timers.remove(entry);
+    this.remove(entry);
     if (this.timers.top === undefined) this.disarmTimer();
   }
 
@@ -123,6 +128,8 @@ class KernelDriver implements Kernel, Driver {
 
   closed(loop: KernelLoop): void {
     this.loops.delete(loop);
+    // Only a run that ended at once, by an internal error, leaves any.
+    if (loop.timers > 0) for (const entry of [...this.timers]) if (entry.loop === loop) this.remove(entry);
     if (this.loops.size > 0) return;
     this.unwatch?.();
     this.unwatch = undefined;
@@ -174,7 +181,7 @@ class KernelDriver implements Kernel, Driver {
     const now = this.now();
     let deadlines: KernelTimer[] | undefined;
     for (let { top } = this.timers; top !== undefined && top.deadline <= now; { top } = this.timers) {
-      this.timers.remove(top);
+      this.remove(top);
       if (top.cancels) (deadlines ??= []).push(top);
       else top.timer.expired();
     }
@@ -201,6 +208,10 @@ class KernelDriver implements Kernel, Driver {
         this.tick();
       });
     }
+  }
+
+  private remove(entry: KernelTimer): void {
+    if (this.timers.remove(entry)) entry.loop.timers--;
   }
 
   private disarmTimer(): void {

@@ -33,16 +33,21 @@ export class TimerHeap<E extends HeapEntry> {
     this.rise(entry, this.entries.length - 1);
   }
 
-  /** Takes an entry out; one that is not in the heap is left alone. */
-  remove(entry: E): void {
+  [Symbol.iterator](): Iterator<E> {
+    return this.entries[Symbol.iterator]();
+  }
+
+  /** Takes an entry out; false if it was not in the heap. */
+  remove(entry: E): boolean {
     const { index } = entry;
-    if (index < 0) return;
+    if (index < 0) return false;
     entry.index = -1;
     const last = this.entries.pop() as E;
-    if (last === entry) return;
+    if (last === entry) return true;
     const above = this.entries[(index - 1) >> 2];
     if (index > 0 && above !== undefined && last.isBefore(above)) this.rise(last, index);
     else this.sink(last, index);
+    return true;
   }
 
   private rise(entry: E, start: number): void {

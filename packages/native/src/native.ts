@@ -39,6 +39,7 @@ class NativeLoop implements Loop {
   private isClosed = false;
   private isPumping = false;
   private readonly pump = (): void => {
+    if (this.isClosed) return;
     this.options.enter(this.stepOnce);
     if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
     else if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
@@ -54,6 +55,11 @@ class NativeLoop implements Loop {
 
   constructor(options: LoopOptions) {
     this.options = options;
+  }
+
+  /** What other promise code has ready cannot be known. */
+  get isIdle(): boolean {
+    return false;
   }
 
   now(): number {

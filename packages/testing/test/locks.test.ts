@@ -251,7 +251,7 @@ each("a second token on behalf of the same key is an error [anyio]", function* (
   limiter.releaseOnBehalfOf(key);
   expect(() => limiter.releaseOnBehalfOf(key)).toThrow(UsageError);
   expect(() => limiter.release()).toThrow(UsageError);
-  expect(() => new CapacityLimiter(0)).toThrow(UsageError);
+  expect(() => new CapacityLimiter(-1)).toThrow(UsageError);
 });
 
 each("a condition wakes those who wait, in order, with the lock held again", function* () {
