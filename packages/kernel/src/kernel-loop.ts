@@ -8,8 +8,8 @@ import { HeapEntry } from "./timer-heap.ts";
 
 /** What a loop needs of its kernel. */
 export interface Driver {
-  /** Whether no other loop has anything ready. */
-  readonly isIdle: boolean;
+  /** Loops that have something ready. */
+  readonly loopsInLine: number;
   now(): number;
   hostNow(): number;
   becameReady(loop: KernelLoop): void;
@@ -81,7 +81,8 @@ export class KernelLoop implements Loop {
   }
 
   get isIdle(): boolean {
-    return this.ready.size === 0 && this.driver.isIdle;
+    // In the midst of its own drain it may stand in the line again.
+    return this.ready.size === 0 && this.driver.loopsInLine === (this.inLine ? 1 : 0);
   }
 
   schedule(runnable: Runnable): void {

@@ -88,8 +88,8 @@ class KernelDriver implements Kernel, Driver {
     return (this.clock ?? this.host).now();
   }
 
-  get isIdle(): boolean {
-    return this.line.size === 0;
+  get loopsInLine(): number {
+    return this.line.size;
   }
 
   hostNow(): number {
