@@ -65,7 +65,7 @@ export class CapacityLimiter extends Grantable<Held> {
   /** Gives back a token that the current task borrowed. @throws UsageError if it has none. */
   release(): void {
     const task = callingTask();
-    const mine = [...this.borrowed].findLast(({ claim }) => claim.key === undefined && claim.owner === task);
+    const mine = this.firstBorrowedBy(task);
     if (mine === undefined) throw notHeld("A token of the limiter");
     mine.release();
   }
@@ -84,6 +84,12 @@ export class CapacityLimiter extends Grantable<Held> {
       borrowers: [...this.borrowed].map(({ claim }) => claim.key ?? claim.owner),
       tasksWaiting: this.line.size,
     };
+  }
+
+  private firstBorrowedBy(task: Claim["owner"]): Token | undefined {
+    for (const token of this.borrowed)
+      if (token.claim.key === undefined && token.claim.owner === task) return token;
+    return undefined;
   }
 
   /** @internal */

@@ -1,8 +1,8 @@
 /**
  * A lock: one at a time, in order of arrival.
  *
- * Invariant: it is held by at most one guard. If the task that acquired it ends without releasing, those who wait are
- * told that it is broken instead of waiting for ever.
+ * Invariant: it is held by at most one guard. Once the task that acquired it has ended without releasing, everybody who
+ * waits or comes is told that it is broken instead of waiting for ever, until somebody releases the guard.
  */
 import { BrokenResourceError, UsageError } from "./errors.ts";
 import { callingTask, type Claim, Grantable, type Held, notHeld } from "./grant.ts";
@@ -36,7 +36,6 @@ export class Lock extends Grantable<Held> {
     return "a lock";
   }
   protected holder: LockGuard | undefined = undefined;
-  private broken = false;
 
   /**
    * Waits until the lock is free and takes it.
@@ -93,13 +92,12 @@ export class Lock extends Grantable<Held> {
 
   /** @internal */
   taskExited(): void {
-    this.broken = true;
     this.line.failAll(brokenLock);
   }
 
   protected check(claim: Claim): void {
     const { holder } = this;
-    if (this.broken || holder?.claim.owner?.hasEnded === true) throw brokenLock();
+    if (holder?.claim.owner?.hasEnded === true) throw brokenLock();
     if (holder !== undefined && claim.strand !== undefined && holder.claim.strand === claim.strand) {
       throw new UsageError("This task holds the lock already. Release it first, or use an RLock.");
     }
@@ -157,7 +155,6 @@ export class RLock extends Grantable<Held> {
     return "a reentrant lock";
   }
   private readonly guards = new Set<RLockGuard>();
-  private broken = false;
 
   /** @throws UsageError outside a run: no task, no reentrance. BrokenResourceError as for `Lock`. */
   acquire(): Operation<Held> {
@@ -172,7 +169,7 @@ export class RLock extends Grantable<Held> {
   /** Releases one guard of the current task. @throws UsageError if it holds none. */
   release(): void {
     const task = callingTask();
-    const mine = [...this.guards].pop();
+    const [mine] = this.guards;
     if (mine === undefined || mine.claim.owner !== task) throw notHeld("The reentrant lock");
     mine.release();
   }
@@ -195,14 +192,13 @@ export class RLock extends Grantable<Held> {
 
   /** @internal */
   taskExited(): void {
-    this.broken = true;
     this.line.failAll(brokenLock);
   }
 
   protected check(claim: Claim): void {
     if (claim.owner === undefined)
       throw new UsageError("An RLock counts by task, so it needs one: use it inside a run.");
-    if (this.broken || this.owner?.hasEnded === true) throw brokenLock();
+    if (this.owner?.hasEnded === true) throw brokenLock();
   }
 
   protected tryGrant(claim: Claim): Held | undefined {

@@ -123,7 +123,8 @@ const performAny = operation(function* any(works: readonly AnyWork[]): Coroutine
 });
 
 /**
- * Performs everything at once and gives the first result that is no failure; the others are cancelled.
+ * Performs everything at once and gives the first result that is no failure; the others are cancelled. Two may complete
+ * in one turn; then the later value is dropped. For operations that take something, use `race`.
  * @throws AggregateError with all errors if everything failed; UsageError for nothing to try.
  */
 export function any<W extends AnyWork>(work: Iterable<W>): Operation<ResultOf<W>> {

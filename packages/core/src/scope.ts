@@ -7,7 +7,14 @@
 import type { TimerHandle } from "./backend.ts";
 import { startable } from "./body.ts";
 import { CancelNode } from "./cancel-tree.ts";
-import { type Cancelled, cancelledNode, isCancelled, TimeoutError, UsageError } from "./errors.ts";
+import {
+  type Cancelled,
+  cancelledNode,
+  createCancelled,
+  isCancelled,
+  TimeoutError,
+  UsageError,
+} from "./errors.ts";
 import { OperationBase } from "./operation.ts";
 import { signalOf } from "./signal.ts";
 import { Frame, type Strand } from "./strand.ts";
@@ -64,7 +71,12 @@ export class CancelScope extends CancelNode {
 
   /** Cancels what runs in the scope. Only the first call counts. */
   cancel(reason?: unknown): void {
-    if (this.state === "left" || !this.cancelNode(reason)) return;
+    if (this.state === "left") {
+      // It was asked for, though nothing is left here to be cancelled.
+      this.own ??= createCancelled(this, reason);
+      return;
+    }
+    if (!this.cancelNode(reason)) return;
     this.stopTimer();
     this.strand?.run.hooks?.call("scopeCancelled", this);
   }

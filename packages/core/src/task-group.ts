@@ -141,7 +141,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   private bodyFailed = false;
   private closed = false;
   private value: unknown = undefined;
-  private readonly errors: unknown[] = [];
+  /** In order of occurrence. */
+  private readonly errors = new Set<unknown>();
   /** A cancellation from around the group that ended the body or a child. */
   private passing: Cancelled | undefined = undefined;
   /** The group's own cancellation, once it has ended the body or a child. */
@@ -271,7 +272,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   /** Everything has ended: takes the scope off the host and says how the group ended. */
   close(): true {
-    const { host, scope, errors } = this;
+    const { host, scope } = this;
+    const errors = [...this.errors];
     this.closed = true;
     scope.unlink(host);
     if (errors.length === 1 && !this.strict) return host.outcome(true, errors[0]);
@@ -286,14 +288,14 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   private fail(error: unknown): void {
-    if (!this.isCounted(error)) this.errors.push(error);
+    if (!this.isCounted(error)) this.errors.add(error);
     this.scope.cancel(`a task of the group failed: ${brief(error)}`);
   }
 
   /** Once by identity; the echo that a joiner throws is not another error. */
   private isCounted(error: unknown): boolean {
     for (let cause = error; ; cause = cause.cause) {
-      if (this.errors.includes(cause)) return true;
+      if (this.errors.has(cause)) return true;
       if (!(cause instanceof TaskFailed)) return false;
     }
   }
