@@ -14,6 +14,7 @@ import {
   operation,
   sleep,
   TimeoutError,
+  UsageError,
 } from "anyloop";
 
 export interface FetchOptions {
@@ -102,6 +103,12 @@ class Limits {
   private readonly hosts = new Map<string, CapacityLimiter>();
 
   constructor({ total, perHost }: FetchOptions) {
+    // A limiter of no tokens is allowed, and would wait for ever.
+    if (!(total >= 1 && perHost >= 1)) {
+      throw new UsageError(
+        `Limits of ${total} in all and ${perHost} for a host allow nothing. Give 1 or more.`,
+      );
+    }
     this.total = new CapacityLimiter(total);
     this.perHost = perHost;
   }

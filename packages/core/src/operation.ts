@@ -124,12 +124,8 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
 
   /** A leaf runs no code of a user's body, so it is performed in the stack of the `await`, and is often done at once. */
   private startLeaf(frame: AsyncFrame): Promise<T> {
-    let resolve: ((value: T) => void) | undefined;
-    let reject: ((error: unknown) => void) | undefined;
-    const strand = new AsyncStrand(frame, this, (failed, value) => {
-      if (failed) reject?.(value);
-      else resolve?.(value as T);
-    });
+    let settle: Settle | undefined;
+    const strand = new AsyncStrand(frame, this, (failed, value) => settle?.(failed, value));
     const before = realm.current;
     realm.current = strand;
     strand.resumption = undefined;
@@ -141,14 +137,13 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
       }
     } catch (error) {
       strand.detach();
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     } finally {
       realm.current = before;
     }
     frame.strandBegan();
-    return new Promise<T>((whenDone, whenFailed) => {
-      resolve = whenDone;
-      reject = whenFailed;
+    return new Promise<T>((resolve, reject) => {
+      settle = settling(resolve, reject);
     });
   }
 }
@@ -160,10 +155,12 @@ function ignoreCancelled(source: Promise<unknown>, chained: Promise<unknown>): v
   });
 }
 
-function settling<T>(resolve: (value: T) => void, reject: (error: unknown) => void) {
-  return (failed: boolean, value: unknown): void => {
+type Settle = (failed: boolean, value: unknown) => void;
+
+function settling(resolve: (value: never) => void, reject: (error: unknown) => void): Settle {
+  return (failed, value) => {
     if (failed) reject(value);
-    else resolve(value as T);
+    else resolve(value as never);
   };
 }
 

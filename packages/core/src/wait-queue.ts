@@ -102,8 +102,9 @@ export class WaitQueue<W extends Queued<unknown>> {
    * again when its turn comes.
    */
   failWhere(matches: (waiter: W) => boolean, error: () => Error): void {
-    for (const waiter of [...this]) {
-      if (waiter.waitingStrand === undefined || !matches(waiter)) continue;
+    const waiters = Array.from(this).filter(matches);
+    for (const waiter of waiters) {
+      if (waiter.waitingStrand === undefined) continue;
       this.remove(waiter);
       waiter.fail(error());
     }

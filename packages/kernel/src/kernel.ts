@@ -129,7 +129,7 @@ class KernelDriver implements Kernel, Driver {
   closed(loop: KernelLoop): void {
     this.loops.delete(loop);
     // Only a run that ended at once, by an internal error, leaves any.
-    if (loop.timers > 0) for (const entry of [...this.timers]) if (entry.loop === loop) this.remove(entry);
+    if (loop.timers > 0) this.removeAllOf(loop);
     if (this.loops.size > 0) return;
     this.unwatch?.();
     this.unwatch = undefined;
@@ -208,6 +208,11 @@ class KernelDriver implements Kernel, Driver {
         this.tick();
       });
     }
+  }
+
+  private removeAllOf(loop: KernelLoop): void {
+    const entries = Array.from(this.timers).filter((entry) => entry.loop === loop);
+    for (const entry of entries) this.remove(entry);
   }
 
   private remove(entry: KernelTimer): void {
