@@ -206,8 +206,8 @@ describe.each([
   });
 
   test.each([
-    [{ total: 0 }, "0 tokens"],
-    [{ perHost: -1 }, "-1 tokens"],
+    [{ total: 0 }, "0 in all"],
+    [{ perHost: -1 }, "-1 for a host"],
     [{ timeout: Number.NaN }, "timeout"],
   ])("refuses %o before anything is fetched", async (options, message) => {
     await using server = await openServer((_path, response) => response.end());

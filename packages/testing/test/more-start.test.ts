@@ -128,7 +128,7 @@ each("two pending starts at once, one of which crashes", function* () {
       yield* waitAllTasksBlocked();
     });
   });
-  expect(values).toEqual(["good", boom]);
+  expect(new Set(values)).toEqual(new Set(["good", boom]));
 });
 
 each("cancelled in the turn in which started() was called, the value stands", function* () {
