@@ -4,6 +4,7 @@
  * Invariant: every scenario gives a number that says the work was really done, and the runner checks it.
  */
 import {
+  all,
   type Backend,
   type Coroutine,
   memoryStream,
@@ -89,6 +90,28 @@ const cancelMany = operation(function* cancelMany(size: number): Coroutine<numbe
   });
   return count;
 });
+
+const spinDeep: (depth: number, size: number) => Operation<number> = operation(function* descend(
+  depth: number,
+  size: number,
+): Coroutine<number> {
+  return yield* depth === 0 ? spin(size) : spinDeep(depth - 1, size);
+});
+
+/** Two tasks, so that each turn is a real one: somebody else is ready, and the whole depth is left and entered again. */
+const resumeAt = (depth: number): ((size: number) => Operation<number>) =>
+  operation(function* resumeAtDepth(size: number): Coroutine<number> {
+    const counts = yield* all([spinDeep(depth, size / 2), spinDeep(depth, size / 2)]);
+    return counts[0] + counts[1];
+  });
+
+async function promiseDeep(depth: number, size: number): Promise<number> {
+  if (depth > 0) return await promiseDeep(depth - 1, size);
+  let count = 0;
+  // oxlint-disable-next-line typescript/await-thenable -- the bare turn is what is measured
+  for (; count < size; count++) await undefined;
+  return count;
+}
 
 function ours(backends: Loops, work: (size: number) => Operation<number>): Contestant[] {
   return [
@@ -234,6 +257,21 @@ export function scenarios(backends: Loops): readonly Scenario[] {
         { name: "effect", perform: (size) => Effect.runPromise(effectEcho(size)) },
       ],
     },
+    ...[1, 1000].map((depth) => ({
+      name: `resume at depth ${depth}`,
+      size: 200_000,
+      expected: same,
+      contestants: [
+        {
+          name: "promises",
+          perform: async (size: number): Promise<number> => {
+            const counts = await Promise.all([promiseDeep(depth, size / 2), promiseDeep(depth, size / 2)]);
+            return counts[0] + counts[1];
+          },
+        },
+        ...ours(backends, resumeAt(depth)),
+      ],
+    })),
     ...[10_000, 100_000].map((size) => ({
       name: `cancel ${String(size)} parked tasks`,
       size,

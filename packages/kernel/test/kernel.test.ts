@@ -27,6 +27,13 @@ async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> {
   throw new Error("Nothing was thrown.");
 }
 
+/** Async bodies are refused where nothing tells them apart, as in browsers. */
+const hasAsyncBodies = "AsyncContext" in globalThis || "getBuiltinModule" in (globalThis.process ?? {});
+const testAsync = (name: string, perform: () => Promise<void>): void => {
+  if (hasAsyncBodies) test(name, perform);
+  else test.skip(`${name} [needs AsyncLocalStorage]`);
+};
+
 test("a thousand virtual seconds take no time, and timers keep their order", async () => {
   const started = performance.now();
   const order: string[] = [];
@@ -49,13 +56,25 @@ test("a thousand virtual seconds take no time, and timers keep their order", asy
   expect(performance.now() - started).toBeLessThan(2000);
 });
 
-test("virtual time stands still while an async body or a foreign promise is under way", async () => {
+test("virtual time stands still while a foreign promise is under way", async () => {
   await run(
     function* () {
       yield* taskGroup(function* (group) {
         group.startSoon(sleep(5));
         yield* fromPromise(new Promise((resolve) => setTimeout(resolve, 15)));
         expect(now()).toBe(0);
+      });
+      expect(now()).toBe(5);
+    },
+    { backend: kernel({ clock: new VirtualClock() }) },
+  );
+});
+
+testAsync("virtual time stands still while an async body is under way", async () => {
+  await run(
+    function* () {
+      yield* taskGroup(function* (group) {
+        group.startSoon(sleep(5));
         group.startSoon(async () => {
           await new Promise((resolve) => {
             setTimeout(resolve, 15);
@@ -160,10 +179,11 @@ test("two tasks that hold each other's lock: the report names both, what they wa
   const { message } = error as Error;
   for (const name of ["main", "leftFirst", "rightFirst"]) expect(message).toContain(`${name} (task`);
   expect(message.match(/waits for a lock/g)).toHaveLength(2);
-  expect(message.match(/at leftFirst .*kernel\.test\.ts:\d+/)).not.toBeNull();
+  // Browsers put a query between the file and the line.
+  expect(message.match(/at leftFirst .*kernel\.test\.ts(\?\S*)?:\d+/)).not.toBeNull();
 });
 
-test("a receive that nobody answers is a deadlock, also in async style; finally blocks run", async () => {
+testAsync("a receive that nobody answers is a deadlock, async style; finally blocks run", async () => {
   let cleaned = false;
   const error = await thrownBy(
     run(

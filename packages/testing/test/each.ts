@@ -7,6 +7,20 @@ export function each(name: string, body: Body<unknown>, options?: EveryBackendOp
   for (const { name: title, perform } of everyBackend(name, body, options)) test(title, perform);
 }
 
+const { process, AsyncContext } = globalThis as {
+  process?: { getBuiltinModule?: unknown };
+  AsyncContext?: unknown;
+};
+
+/** Whether async bodies can be told apart here. Browsers have nothing to do it with, and refuse them. */
+export const hasAsyncBodies: boolean = AsyncContext !== undefined || process?.getBuiltinModule !== undefined;
+
+/** `each` for what needs async bodies. Where they are refused, a skipped test says so in its place. */
+export function eachAsync(name: string, body: Body<unknown>, options?: EveryBackendOptions): void {
+  if (hasAsyncBodies) each(name, body, options);
+  else test.skip(`${name} [needs AsyncLocalStorage]`);
+}
+
 /** What the work threw; fails if it did not. */
 export async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> {
   try {

@@ -21,7 +21,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("leaving a group waits for every child [anyio taskgroups::success]", function* () {
   const ended: string[] = [];
@@ -38,7 +38,7 @@ each("leaving a group waits for every child [anyio taskgroups::success]", functi
   expect(ended).toEqual(["quick", "slow"]);
 });
 
-each("leaving a group waits for every child, async style", async () => {
+eachAsync("leaving a group waits for every child, async style", async () => {
   const ended: string[] = [];
   await taskGroup(async (group) => {
     group.startSoon(async () => {
@@ -104,7 +104,7 @@ each("a failing child cancels the blocked body [anyio failing_child_task_cancels
   expect(bodyError).toBeInstanceOf(Cancelled);
 });
 
-each("a failing child cancels the blocked body, async style", async () => {
+eachAsync("a failing child cancels the blocked body, async style", async () => {
   const boom = new Error("boom");
   let bodyError: unknown;
   const failing = taskGroup(async (group) => {

@@ -5,6 +5,7 @@ import {
   allSettled,
   any,
   asCompleted,
+  type Coroutine,
   currentTask,
   Event,
   isCancelled,
@@ -24,7 +25,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("joining gives the value [anyio TestCreateTask.return_value]", function* () {
   yield* taskGroup(function* (group) {
@@ -152,7 +153,7 @@ each("completed yields tasks in order of completion [curio task_group_iter]", fu
   expect(order).toEqual(["task 2", "task 0", "task 1"]);
 });
 
-each("completed can be read with for await", async () => {
+eachAsync("completed can be read with for await", async () => {
   const values: unknown[] = [];
   await taskGroup(async (group) => {
     const completed = group.completed();
@@ -267,11 +268,16 @@ each("race and any of nothing throw at once", function* () {
 });
 
 each("any gives the first success, and all errors if there is none", function* () {
-  const fail = (message: string) => async (): Promise<number> => {
-    await checkpoint();
-    throw new Error(message);
+  const fail = (message: string) =>
+    function* (): Coroutine<number> {
+      yield* checkpoint();
+      throw new Error(message);
+    };
+  const succeed = function* (): Coroutine<number> {
+    yield* sleep(1);
+    return 1;
   };
-  expect(yield* any([fail("a"), async () => await Promise.resolve(1)])).toBe(1);
+  expect(yield* any([fail("a"), succeed])).toBe(1);
   const error = yield* caught(any([fail("a"), fail("b")]));
   expect(error).toBeInstanceOf(AggregateError);
   expect((error as AggregateError).errors.map(String).sort()).toEqual(["Error: a", "Error: b"]);
@@ -283,8 +289,8 @@ each("all keeps the order of the arguments [anyio gather_results_in_order]", fun
       yield* sleep(3);
       return "slow";
     },
-    async () => {
-      await sleep(1);
+    function* () {
+      yield* sleep(1);
       return 2;
     },
     sleep(2),
@@ -296,12 +302,32 @@ each("all keeps the order of the arguments [anyio gather_results_in_order]", fun
 each("allSettled tells of each", function* () {
   const boom = new Error("boom");
   const results = yield* allSettled([
-    async () => await Promise.resolve(1),
+    function* () {
+      return 1;
+    },
     () => {
       throw boom;
     },
   ]);
   expect(results).toEqual([
+    { status: "fulfilled", value: 1 },
+    { status: "rejected", reason: boom },
+  ]);
+});
+
+eachAsync("any, all and allSettled take async bodies", async () => {
+  const boom = new Error("boom");
+  const fail = async (): Promise<number> => {
+    await checkpoint();
+    throw boom;
+  };
+  const succeed = async (): Promise<number> => {
+    await sleep(1);
+    return 1;
+  };
+  expect(await any([fail, succeed])).toBe(1);
+  expect(await all([succeed, sleep(2), succeed])).toEqual([1, undefined, 1]);
+  expect(await allSettled([succeed, fail])).toEqual([
     { status: "fulfilled", value: 1 },
     { status: "rejected", reason: boom },
   ]);

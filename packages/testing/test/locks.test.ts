@@ -25,7 +25,7 @@ import {
 import { checkpoint, ParkingLot } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each(
   "a lock whose owner ended without releasing throws for waiters [trio lock_acquire_unowned_lock]",
@@ -129,7 +129,7 @@ for (const [name, make] of lockLikes) {
     });
   });
 
-  each(`${name}: async style; disposing twice releases once`, async () => {
+  eachAsync(`${name}: async style; disposing twice releases once`, async () => {
     const lock = make();
     let inside = 0;
     await taskGroup(async (group) => {
@@ -148,24 +148,24 @@ for (const [name, make] of lockLikes) {
   });
 }
 
-each(
-  "acquiring a lock that the same generator code holds is an error at once; rivals in an async body wait",
-  function* () {
-    const lock = new Lock();
-    const held = yield* lock.acquire();
-    expect(yield* caught(lock.acquire())).toBeInstanceOf(UsageError);
-    held.release();
-    yield* taskGroup(async () => {
-      await Promise.all(
-        [1, 2, 3].map(async () => {
-          const mine = await lock.acquire();
-          await checkpoint();
-          mine.release();
-        }),
-      );
-    });
-  },
-);
+each("acquiring a lock that the same generator code holds is an error at once", function* () {
+  const lock = new Lock();
+  const held = yield* lock.acquire();
+  expect(yield* caught(lock.acquire())).toBeInstanceOf(UsageError);
+  held.release();
+  (yield* lock.acquire()).release();
+});
+
+eachAsync("rivals for a lock in one async body wait for each other", async () => {
+  const lock = new Lock();
+  await Promise.all(
+    [1, 2, 3].map(async () => {
+      const mine = await lock.acquire();
+      await checkpoint();
+      mine.release();
+    }),
+  );
+});
 
 each("releasing by hand what one does not hold is an error [anyio]", function* () {
   const lock = new Lock();
@@ -322,9 +322,7 @@ each("an event set from a callback lets all go on", function* () {
   setTimeout(() => event.set(), 0);
   yield* taskGroup(function* (group) {
     group.startSoon(event.wait());
-    group.startSoon(async () => {
-      await event.wait();
-    });
+    group.startSoon(event.wait());
     while (!event.isSet) yield* waitAllTasksBlocked();
   });
   yield* event.wait();
@@ -371,15 +369,25 @@ each("task locals are inherited from the caller of startSoon, and a child's own"
       yield* checkpoint();
       return [inherited, local.get()];
     });
-    const fromAsync = group.startSoon(async () => {
-      await checkpoint();
-      return local.get();
-    });
     expect(yield* child.join()).toEqual(["parent", "child"]);
-    expect(yield* fromAsync.join()).toBe("parent");
     expect(local.get()).toBe("parent");
     expect(yield* local.with("inside", () => local.get())).toBe("inside");
     expect(local.get()).toBe("parent");
+  });
+});
+
+eachAsync("events and task locals in an async body", async () => {
+  const event = new Event();
+  const local = new TaskLocal<string>({ default: "default" });
+  local.set("parent");
+  await taskGroup(async (group) => {
+    const child = group.startSoon(async () => {
+      await event.wait();
+      return local.get();
+    });
+    await waitAllTasksBlocked();
+    event.set();
+    expect(await child.join()).toBe("parent");
   });
 });
 

@@ -28,7 +28,7 @@ import {
 import { checkpoint, checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each(
   "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases]",
@@ -47,7 +47,7 @@ each(
   },
 );
 
-each("every later checkpoint throws again, async style", async () => {
+eachAsync("every later checkpoint throws again, async style", async () => {
   const scope = new CancelScope();
   let caughtTimes = 0;
   await scope.run(async () => {
@@ -199,7 +199,7 @@ each(
   },
 );
 
-each("a swallowed cancellation comes again, async style", async () => {
+eachAsync("a swallowed cancellation comes again, async style", async () => {
   const steps: string[] = [];
   const inner = async (): Promise<void> => {
     try {

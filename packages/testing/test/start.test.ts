@@ -14,7 +14,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("start gives the value passed to started [anyio start_with_value]", function* () {
   yield* taskGroup(function* (group) {
@@ -27,7 +27,7 @@ each("start gives the value passed to started [anyio start_with_value]", functio
   });
 });
 
-each("start works in async style", async () => {
+eachAsync("start works in async style", async () => {
   await taskGroup(async (group) => {
     const value = await group.start<string>(async (status) => {
       await checkpoint();

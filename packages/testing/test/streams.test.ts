@@ -30,7 +30,7 @@ import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("items pass in order, at capacity 0, 1 and unbounded", function* () {
   for (const capacity of [0, 1, Infinity]) {
@@ -47,7 +47,7 @@ each("items pass in order, at capacity 0, 1 and unbounded", function* () {
   }
 });
 
-each("items pass in async style, read with for await; break leaves the stream open", async () => {
+eachAsync("items pass in async style, read with for await; break leaves the stream open", async () => {
   const [send, receive] = memoryStream<number>();
   const items: number[] = [];
   await taskGroup(async (group) => {
@@ -436,7 +436,7 @@ each("fromPromise with a function aborts its signal and waits for the real end; 
   expect((yield* cancelled(onAbort((_, reject) => reject(boom)))).value).toBe(boom);
 });
 
-each("operations can be awaited inside the function given to fromPromise", function* () {
+eachAsync("operations can be awaited inside the function given to fromPromise", function* () {
   const event = new Event();
   yield* taskGroup(function* (group) {
     group.startSoon(function* () {

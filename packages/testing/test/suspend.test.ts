@@ -23,7 +23,7 @@ import { waitAllTasksBlocked } from "@anyloop/testing";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
 import { expect, test } from "vitest";
-import { caught, each, thrownBy } from "./each.ts";
+import { caught, each, eachAsync, thrownBy } from "./each.ts";
 
 each("a waiter is resumed once; a second time is an error that names it", function* () {
   let waiter: Waiter<number> | undefined;
@@ -220,9 +220,6 @@ each(
       group.startSoon(function* () {
         while (!stop.isSet) yield* checkpointIfCancelled();
       });
-      group.startSoon(async () => {
-        while (!stop.isSet) await checkpointIfCancelled();
-      });
       group.startSoon(
         () =>
           new CancelScope().run(function* (scope) {
@@ -230,18 +227,32 @@ each(
             while (!stop.isSet) yield* caught(sleepForever());
           }) as never,
       );
-      group.startSoon(
-        () =>
-          new CancelScope().run(async (scope) => {
-            scope.cancel();
-            while (!stop.isSet) await sleep(1).catch(() => {});
-          }) as never,
-      );
       group.startSoon(function* () {
         while (!stop.isSet) yield* shield(() => {});
       });
     });
     expect(timerFired).toBe(true);
+  },
+  { seeds: 2 },
+);
+
+eachAsync(
+  "no loop of operations can freeze the process, async style",
+  async () => {
+    const stop = new Event();
+    setTimeout(() => stop.set(), 5);
+    await taskGroup(async (group) => {
+      group.startSoon(async () => {
+        while (!stop.isSet) await checkpointIfCancelled();
+      });
+      group.startSoon(async () => {
+        await new CancelScope().run(async (scope) => {
+          scope.cancel();
+          while (!stop.isSet) await sleep(1).catch(() => {});
+        });
+      });
+      await stop.wait();
+    });
   },
   { seeds: 2 },
 );
