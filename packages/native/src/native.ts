@@ -39,18 +39,17 @@ class NativeLoop implements Loop {
   private isClosed = false;
   private isPumping = false;
   private readonly pump = (): void => {
-    if (this.isClosed) return;
-    this.options.enter(this.stepOnce);
-    if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
-    else if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
-    else void settled.then(this.pump);
+    if (!this.isClosed) this.options.enter(this.stepOnce);
   };
   private readonly pumpAfterTurn = (): void => {
     slice.end = performance.now() + sliceMs;
     this.pump();
   };
+  /** The next job is made in here, in the context of the run, which it then need not enter again. */
   private readonly stepOnce = (): void => {
     this.ready.shift()?.step();
+    if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
+    else this.pumpLater();
   };
 
   constructor(options: LoopOptions) {
@@ -71,14 +70,18 @@ class NativeLoop implements Loop {
     this.ready.push(runnable);
     if (this.isPumping) return;
     this.isPumping = true;
-    if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
-    else void settled.then(this.pump);
+    this.pumpLater();
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
     const handle = new NativeTimer(this.timers, this.options, deadline, timer, order === "deadline");
     this.timers.add(handle);
     return handle;
+  }
+
+  private pumpLater(): void {
+    if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
+    else void settled.then(this.pump);
   }
 
   hold(): void {
