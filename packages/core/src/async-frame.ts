@@ -20,6 +20,7 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
   get label(): string {
     return "an async body";
   }
+
   readonly run: Run;
   readonly task: TaskStrand;
   private readonly receiver: Receiver;

@@ -35,6 +35,7 @@ class Arrive extends Queued<number> {
   get label(): string {
     return "the others at a barrier";
   }
+
   private readonly barrier: Barrier;
 
   constructor(barrier: Barrier) {

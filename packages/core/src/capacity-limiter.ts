@@ -16,6 +16,7 @@ export class CapacityLimiter extends Grantable<Held> {
   get label(): string {
     return "a token of a limiter";
   }
+
   private total: number;
   private readonly borrowed = new Set<Token>();
   private readonly keys = new Map<unknown, Token>();

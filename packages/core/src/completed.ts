@@ -63,6 +63,7 @@ class Take extends Queued<Task<unknown>> {
   get label(): string {
     return "a task of the group to end";
   }
+
   private readonly stream: Completed;
 
   constructor(stream: Completed) {

@@ -52,6 +52,7 @@ class WaitFor<T> extends Queued<T> {
   get label(): string {
     return "a deferred value";
   }
+
   private readonly deferred: Deferred<T>;
 
   constructor(deferred: Deferred<T>) {

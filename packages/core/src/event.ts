@@ -47,6 +47,7 @@ class Wait extends Queued<void> {
   get label(): string {
     return "an event";
   }
+
   private readonly event: Event;
 
   constructor(event: Event) {

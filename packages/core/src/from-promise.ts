@@ -40,6 +40,7 @@ class ForeignPromise<T> extends Leaf<T> {
   get label(): string {
     return "a promise";
   }
+
   private readonly promise: PromiseLike<T>;
   /** Belongs to the performance that is parked; the promise may outlive several that were cancelled. */
   private settler: ((failed: boolean, value: unknown) => void) | undefined = undefined;

@@ -35,6 +35,7 @@ export class Lock extends Grantable<Held> {
   get label(): string {
     return "a lock";
   }
+
   protected holder: LockGuard | undefined = undefined;
 
   /**
@@ -154,6 +155,7 @@ export class RLock extends Grantable<Held> {
   get label(): string {
     return "a reentrant lock";
   }
+
   private readonly guards = new Set<RLockGuard>();
 
   /** @throws UsageError outside a run: no task, no reentrance. BrokenResourceError as for `Lock`. */

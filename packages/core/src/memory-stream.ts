@@ -233,6 +233,7 @@ class Send<T> extends Queued<void> {
   get label(): string {
     return "somebody to receive";
   }
+
   readonly end: SendEnd<T>;
   private readonly item: T;
 
@@ -258,6 +259,7 @@ class Receive<T> extends Queued<T> {
   get label(): string {
     return "an item of a memory stream";
   }
+
   readonly end: ReceiveEnd<T>;
 
   constructor(end: ReceiveEnd<T>) {

@@ -219,6 +219,7 @@ class Put<T> extends Queued<void> {
   get label(): string {
     return "room in a queue";
   }
+
   readonly item: T;
   private readonly target: Queue<T>;
 
@@ -237,6 +238,7 @@ class Get<T> extends Queued<T> {
   get label(): string {
     return "an item of a queue";
   }
+
   private readonly target: Queue<T>;
 
   constructor(target: Queue<T>) {

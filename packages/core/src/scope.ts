@@ -222,6 +222,7 @@ class ScopeOperation<T> extends OperationBase<T> {
   get label(): string {
     return "a cancel scope";
   }
+
   private readonly scope: () => CancelScope;
   private readonly work: ScopeWork<unknown>;
   private readonly timeoutError: ((scope: CancelScope) => TimeoutError) | undefined;
@@ -250,6 +251,7 @@ class ScopeFrame extends Frame {
   get label(): string {
     return "a cancel scope";
   }
+
   private readonly scope: CancelScope;
   private readonly timeoutError: ((scope: CancelScope) => TimeoutError) | undefined;
 

@@ -12,6 +12,7 @@ export class Semaphore extends Grantable<Held> {
   get label(): string {
     return "a semaphore";
   }
+
   private free: number;
   /** Never more free permits than this. */
   readonly max: number | undefined;

@@ -23,6 +23,7 @@ export class Start extends Leaf<unknown> {
   get label(): string {
     return "a task to say that it has started";
   }
+
   private readonly group: Group;
   private readonly body: Handler<[status: TaskStatus<unknown>]>;
   private readonly options: NameOptions | undefined;

@@ -80,6 +80,7 @@ class Closing extends Immediate<void> {
   get label(): string {
     return "closing";
   }
+
   private readonly close: () => void;
 
   constructor(close: () => void) {

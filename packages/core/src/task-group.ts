@@ -83,6 +83,7 @@ class GroupOperation<T> extends OperationBase<T> {
   get label(): string {
     return "a task group";
   }
+
   private readonly body: Body<T, [group: TaskGroup]>;
   private readonly options: TaskGroupOptions;
 
@@ -93,9 +94,13 @@ class GroupOperation<T> extends OperationBase<T> {
   }
 
   protected perform(strand: Strand): IteratorResult<unknown, unknown> {
+    const args: unknown[] = [];
+    // What is no work is refused before the group has opened its scope on the strand.
+    const work = startable(this.body, args);
     const group = new Group(strand, this.options);
+    args.push(group);
     this.active = true;
-    return strand.push(new GroupFrame(group), startable(this.body, [group]));
+    return strand.push(new GroupFrame(group), work);
   }
 }
 
@@ -107,6 +112,7 @@ class GroupFrame extends Frame {
   get label(): string {
     return "a task group";
   }
+
   private readonly group: Group;
 
   constructor(group: Group) {
@@ -130,6 +136,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   get label(): string {
     return "its children";
   }
+
   readonly scope: CancelScope;
   readonly host: Strand;
   bodyEnded = false;

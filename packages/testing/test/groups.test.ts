@@ -1,6 +1,7 @@
 /** The contract of task groups. Brackets name the suite a case comes from. */
 import type { CancelScope } from "@anyloop/core";
 import {
+  AmbientContextError,
   type Coroutine,
   BrokenResourceError,
   Cancelled,
@@ -21,7 +22,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each, eachAsync } from "./each.ts";
+import { caught, each, eachAsync, hasAsyncBodies } from "./each.ts";
 
 each("leaving a group waits for every child [anyio taskgroups::success]", function* () {
   const ended: string[] = [];
@@ -37,6 +38,14 @@ each("leaving a group waits for every child [anyio taskgroups::success]", functi
   });
   expect(ended).toEqual(["quick", "slow"]);
 });
+
+if (!hasAsyncBodies) {
+  each("without AsyncLocalStorage an async body is refused, with the way out", function* () {
+    const error = yield* caught(taskGroup(async () => await Promise.resolve(1)));
+    expect(error).toBeInstanceOf(AmbientContextError);
+    expect(String(error)).toContain("fromPromise");
+  });
+}
 
 eachAsync("leaving a group waits for every child, async style", async () => {
   const ended: string[] = [];
@@ -393,4 +402,15 @@ each("an error in one group leaves another task's stream broken, not hanging", f
     yield* waitAllTasksBlocked();
     yield* receive.close();
   });
+});
+
+each("what is no body is refused, and the caller's scopes are as they were", function* () {
+  const scope = new CancelScope();
+  yield* scope.run(function* () {
+    expect(yield* caught(taskGroup(42 as never))).toBeInstanceOf(UsageError);
+    expect(yield* caught(new CancelScope().run(42 as never))).toBeInstanceOf(UsageError);
+    scope.cancel();
+    yield* checkpoint();
+  });
+  expect(scope.cancelledCaught).toBe(true);
 });
