@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts"],
     exclude: ["**/*.node.test.ts", "**/node_modules/**"],
+    reporters: ["default", "./scripts/count-reporter.ts"],
     browser: {
       enabled: true,
       headless: true,

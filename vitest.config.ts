@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
     pool: "forks",
+    setupFiles: process.env["ANYLOOP_RUNTIME"] === undefined ? [] : ["./scripts/check-runtime.ts"],
     reporters: ["default", "./scripts/count-reporter.ts"],
     coverage: { provider: "v8", include: ["packages/*/src/**"] },
   },

@@ -15,6 +15,7 @@ import type { AnyWork } from "./types.ts";
 type AnyFunction = (...args: never[]) => unknown;
 
 const generatorFunctionPrototype: unknown = Object.getPrototypeOf(function* () {});
+const asyncFunctionPrototype: unknown = Object.getPrototypeOf(async () => {});
 
 /** A body with its arguments, ready to begin. */
 class BodyCall implements Startable {
@@ -52,12 +53,17 @@ export function beginBody(
   self: unknown,
   args: readonly unknown[],
 ): IteratorResult<unknown, unknown> {
-  if (Object.getPrototypeOf(body) === generatorFunctionPrototype) {
+  const kind: unknown = Object.getPrototypeOf(body);
+  if (kind === generatorFunctionPrototype) {
     const iterator = Reflect.apply(body, self, args) as Stepper;
     strand.iterator = iterator;
     return iterator.next(undefined);
   }
-  if (storage === undefined) return adopt(strand, Reflect.apply(body, self, args), undefined);
+  if (storage === undefined) {
+    // Not even begun: what it awaits would go on outside the run.
+    if (kind === asyncFunctionPrototype) throw new AmbientContextError(noAmbientStore);
+    return adopt(strand, Reflect.apply(body, self, args), undefined);
+  }
   const frame = new AsyncFrame(strand, strand);
   try {
     return adopt(
@@ -102,12 +108,13 @@ const notAResult =
   "A body returned a function or an async generator. Return a result: call the function, or yield* it; " +
   "write the generator as function* and read streams with forEach().";
 
+const noAmbientStore =
+  "This host has no AsyncLocalStorage, so async bodies cannot be told apart. " +
+  "Write the body as function* and use `yield* fromPromise(() => …)` for promises.";
+
 function refuseAsync(promise: PromiseLike<unknown>): never {
   Promise.resolve(promise).catch(() => {});
-  throw new AmbientContextError(
-    "This host has no AsyncLocalStorage, so async bodies cannot be told apart. " +
-      "Write the body as function* and use `yield* fromPromise(() => …)` for promises.",
-  );
+  throw new AmbientContextError(noAmbientStore);
 }
 
 /** A body that is not async has begun operations by hand: when it has ended, they are ended and waited for as well. */

@@ -1,10 +1,10 @@
 /** The contract of task groups. Brackets name the suite a case comes from. */
-import type { CancelScope } from "@anyloop/core";
 import {
   AmbientContextError,
   type Coroutine,
   BrokenResourceError,
   Cancelled,
+  CancelScope,
   currentTask,
   errorsOf,
   Event,

@@ -23,7 +23,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
 import * as fc from "fast-check";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (data: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
@@ -240,7 +240,7 @@ each("text goes both ways [anyio bidirectional_stream]", function* () {
   expect(yield* stream.next()).toEqual({ done: true, value: undefined });
 });
 
-each(
+eachAsync(
   "lines are the same however the bytes are cut",
   async () => {
     await fc.assert(

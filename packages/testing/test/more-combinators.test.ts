@@ -26,9 +26,9 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
-each("all: a record keeps its keys, nothing gives nothing", function* () {
+eachAsync("all: a record keeps its keys, nothing gives nothing", function* () {
   expect(yield* all({ a: async () => 1, b: sleep(1) })).toEqual({ a: 1, b: undefined });
   expect(yield* all([])).toEqual([]);
   expect(yield* allSettled([])).toEqual([]);
@@ -128,7 +128,7 @@ each("race: inside a race, of operations given directly", function* () {
   });
 });
 
-each("race: a single contestant, an iterable, one that is ready", function* () {
+eachAsync("race: a single contestant, an iterable, one that is ready", function* () {
   expect(yield* race([async () => 1])).toBe(1);
   expect(yield* race(new Set([async () => 2]))).toBe(2);
   const event = new Event();
@@ -232,7 +232,7 @@ each("map: an iterator that gives thenables of its own", function* () {
   expect(yield* map(items, (item) => item)).toEqual([1, 2]);
 });
 
-each("asCompleted: an empty list ends at once; a body may stop early", function* () {
+eachAsync("asCompleted: an empty list ends at once; a body may stop early", function* () {
   const got: unknown[] = [];
   yield* asCompleted([], (results) =>
     forEach(results, (result) => {

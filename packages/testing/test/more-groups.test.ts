@@ -22,7 +22,7 @@ import {
 import { checkpoint, shieldedCheckpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each(
   "a task spawned into a cancelled group begins, and sees it at its first operation [trio precancelled_task]",
@@ -527,7 +527,7 @@ each("an error whose message cannot be read does not stop the loop", function* (
   expect(error).toBe(hostile);
 });
 
-each("async style: strands that lost a Promise.race are cancelled and waited for", async () => {
+eachAsync("async style: strands that lost a Promise.race are cancelled and waited for", async () => {
   const record: string[] = [];
   await taskGroup(async (group) => {
     group.startSoon(async () => {
@@ -548,7 +548,7 @@ each("async style: strands that lost a Promise.race are cancelled and waited for
   expect(new Set(record)).toEqual(new Set(["raced", "cancelled", "shielded work"]));
 });
 
-each("async style: two groups at once in one body", async () => {
+eachAsync("async style: two groups at once in one body", async () => {
   const ended: number[] = [];
   const group = (id: number): Promise<void> =>
     taskGroup((inside) => {
@@ -561,7 +561,7 @@ each("async style: two groups at once in one body", async () => {
   expect(ended.sort()).toEqual([1, 2]);
 });
 
-each("async style: TaskFailed tells the cause, the group throws it", async () => {
+eachAsync("async style: TaskFailed tells the cause, the group throws it", async () => {
   const boom = new Error("boom");
   let joined: unknown;
   const failing = taskGroup(async (group) => {
@@ -580,7 +580,7 @@ each("async style: TaskFailed tells the cause, the group throws it", async () =>
   expect((joined as TaskFailed).cause).toBe(boom);
 });
 
-each("an operation begun and forgotten in a plain body that gives an operation back", function* () {
+eachAsync("an operation begun and forgotten in a plain body that gives an operation back", function* () {
   const ended: string[] = [];
   yield* taskGroup(() => {
     void sleep(1).then(

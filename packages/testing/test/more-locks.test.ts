@@ -25,7 +25,7 @@ import {
 import { checkpoint, ParkingLot } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("a lock is handed over on release, before anybody can look [trio lock_handover]", function* () {
   const lock = new Lock();
@@ -414,7 +414,7 @@ each("a barrier: one that is cancelled leaves, and another must come instead", f
   });
 });
 
-each("locks in async style: rivals of one body wait for each other", async () => {
+eachAsync("locks in async style: rivals of one body wait for each other", async () => {
   const lock = new Lock();
   let inside = 0;
   const work = async (): Promise<void> => {
@@ -427,14 +427,14 @@ each("locks in async style: rivals of one body wait for each other", async () =>
   expect(lock.locked).toBe(false);
 });
 
-each("a lock that an async rival waits for in a cancelled scope is not taken", async () => {
+eachAsync("a lock that an async rival waits for in a cancelled scope is not taken", async () => {
   const lock = new Lock();
   using _held = await lock.acquire();
   await Promise.all([moveOnAfter(1, lock.acquire()), moveOnAfter(2, lock.acquire())]);
   expect(lock.statistics().tasksWaiting).toBe(0);
 });
 
-each("TaskLocal.with in two tasks at once, async style", async () => {
+eachAsync("TaskLocal.with in two tasks at once, async style", async () => {
   const local = new TaskLocal<string>({ default: "none" });
   const read = (value: string): Promise<string> =>
     local.with(value, async () => {

@@ -21,7 +21,7 @@ import {
 import { checkpoint, shieldedCheckpoint, suspend } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each(
   "a shield can be switched on and off, and hides only what is outside [trio cancel_shielding]",
@@ -355,7 +355,7 @@ each(
   },
 );
 
-each("effective deadline, async style", async () => {
+eachAsync("effective deadline, async style", async () => {
   const start = now();
   await moveOnAt(start + 50_000, async () => {
     await checkpoint();
@@ -533,7 +533,7 @@ each("an abort function that cancels further scopes, and lifts shields, keeps th
   expect([a.cancelledCaught, b.cancelledCaught]).toEqual([true, true]);
 });
 
-each("cancelSignal in async style is aborted with its scope, once", async () => {
+eachAsync("cancelSignal in async style is aborted with its scope, once", async () => {
   let aborts = 0;
   const scope = new CancelScope();
   await scope.run(async () => {
@@ -561,7 +561,7 @@ each("the signal of a scope that was left is not aborted afterwards", function* 
   expect(signal.aborted).toBe(false);
 });
 
-each("level cancellation in async style survives finally, catch and helper functions", async () => {
+eachAsync("level cancellation in async style survives finally, catch and helper functions", async () => {
   const record: string[] = [];
   const helper = async (): Promise<void> => {
     try {
@@ -583,7 +583,7 @@ each("level cancellation in async style survives finally, catch and helper funct
   expect(record).toEqual(["helper", "again", "shielded"]);
 });
 
-each(
+eachAsync(
   "a scope around raw promises waits for them, and its cancellation shows at the next operation",
   async () => {
     const scope = new CancelScope();

@@ -19,7 +19,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each("started need not give a value [anyio start_no_value]", function* () {
   yield* taskGroup(function* (group) {
@@ -223,7 +223,7 @@ each("started() after the child has ended is an error", function* () {
   });
 });
 
-each("started() may be called from a plain callback", function* () {
+eachAsync("started() may be called from a plain callback", function* () {
   yield* taskGroup(function* (group) {
     const value = yield* group.start(async (status: TaskStatus<string>) => {
       setTimeout(() => status.started("called"), 0);
@@ -239,7 +239,7 @@ each("start of what is no body is refused, and does not hold the group open", fu
   });
 });
 
-each("start in async style, cancelled by Promise.race", async () => {
+eachAsync("start in async style, cancelled by Promise.race", async () => {
   let ended: unknown;
   await taskGroup(async (group) => {
     await taskGroup(async () => {

@@ -23,7 +23,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachAsync } from "./each.ts";
 
 each(
   "waiting senders are served in order, each item once [trio channel_fairness, multiple_producers]",
@@ -210,7 +210,7 @@ each("one receive operation performed twice at once gets two items", function* (
   });
 });
 
-each("closing in async style while cancelled closes", async () => {
+eachAsync("closing in async style while cancelled closes", async () => {
   const [send, receive] = memoryStream<number>();
   await moveOnAfter(0, async () => {
     try {
@@ -222,7 +222,7 @@ each("closing in async style while cancelled closes", async () => {
   await expect(receive.receive()).rejects.toBeInstanceOf(EndOfStream);
 });
 
-each(
+eachAsync(
   "for await ends when the stream is closed by its reader's neighbour [trio close_between_iteration]",
   async () => {
     const [send, receive] = memoryStream<number>(1);
@@ -445,7 +445,7 @@ each("fromPromise of an object whose then calls back at once, or throws", functi
   yield* moveOnAfter(1, sleepForever());
 });
 
-each("fromPromise of a function that gives an operation performs it", function* () {
+eachAsync("fromPromise of a function that gives an operation performs it", function* () {
   expect(yield* fromPromise(() => sleep(1).then(() => 3))).toBe(3);
   yield* fromPromise(() => sleep(1));
 });
@@ -472,7 +472,7 @@ each("fromPromise cancelled before, during and in the turn of its promise", func
   expect(yield* fromPromise(promise)).toBe(1);
 });
 
-each("an operation awaited inside then() called by hand", async () => {
+eachAsync("an operation awaited inside then() called by hand", async () => {
   const value = await sleep(1).then(
     async () => {
       await sleep(1);
@@ -485,7 +485,7 @@ each("an operation awaited inside then() called by hand", async () => {
   expect(value).toBe(5);
 });
 
-each("then() called by hand calls back later, never at once", async () => {
+eachAsync("then() called by hand calls back later, never at once", async () => {
   const event = new Event();
   event.set();
   const order: string[] = [];
