@@ -80,7 +80,7 @@ class KernelDriver implements Kernel, Driver {
       options,
     );
     this.loops.add(loop);
-    if (this.clock === undefined && this.throwsDeadlock) this.unwatch ??= watchProcess(this.host, this);
+    if (this.clock === undefined) this.unwatch ??= watchProcess(this.host, this);
     return loop;
   }
 
