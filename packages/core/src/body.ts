@@ -65,17 +65,14 @@ export function beginBody(
     return adopt(strand, Reflect.apply(body, self, args), undefined);
   }
   const frame = new AsyncFrame(strand, strand);
+  let result: unknown;
   try {
-    return adopt(
-      strand,
-      storage.run(frame, () => Reflect.apply(body, self, args) as unknown),
-      frame,
-    );
+    result = storage.run(frame, () => Reflect.apply(body, self, args) as unknown);
   } catch (error) {
-    if (frame.isBusy) linger(strand, frame);
-    else frame.discard();
+    endFrame(strand, frame);
     throw error;
   }
+  return adopt(strand, result, frame);
 }
 
 /** Goes on with what a body gave back. `frame` is undefined where the host has no ambient store. */
@@ -91,11 +88,10 @@ function adopt(
     frame.follow(result);
     return realm.pending;
   }
+  if (frame !== undefined) endFrame(strand, frame);
   if (typeof result === "function" || Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
     throw new TypeError(notAResult);
   }
-  if (frame?.isBusy === true) linger(strand, frame);
-  else frame?.discard();
   if (isGenerator(result)) {
     strand.iterator = result;
     return result.next(undefined);
@@ -117,8 +113,12 @@ function refuseAsync(promise: PromiseLike<unknown>): never {
   throw new AmbientContextError(noAmbientStore);
 }
 
-/** A body that is not async has begun operations by hand: when it has ended, they are ended and waited for as well. */
-function linger(strand: Strand, home: AsyncFrame): void {
+/** The body is not async. If it has begun operations by hand, they are ended and waited for once it has ended. */
+function endFrame(strand: Strand, home: AsyncFrame): void {
+  if (!home.isBusy) {
+    home.discard();
+    return;
+  }
   const frame = new LingeringFrame(home);
   frame.iterator = passing;
   frame.below = strand.frame;

@@ -118,7 +118,8 @@ export class CapacityLimiter extends Grantable<Held> {
     return token;
   }
 
-  protected waits(): void {
+  /** @internal */
+  waits(): void {
     // A token has no owner whose end would matter.
   }
 }

@@ -55,10 +55,6 @@ export class Completed extends ReceiveStreamBase<Task<unknown>> {
   }
 }
 
-export function completedTasks(source: Source): Completed {
-  return new Completed(source);
-}
-
 class Take extends Queued<Task<unknown>> {
   get label(): string {
     return "a task of the group to end";

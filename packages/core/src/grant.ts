@@ -38,17 +38,12 @@ export abstract class Grantable<H extends Held> {
   /** @internal Takes it, or gives undefined if the claim has to wait. */
   protected abstract tryGrant(claim: Claim): H | undefined;
   /** @internal A claim begins to wait. */
-  protected abstract waits(): void;
+  abstract waits(): void;
 
   /** @internal */
   claim(claim: Claim): H | undefined {
     this.check(claim);
     return this.tryGrant(claim);
-  }
-
-  /** @internal */
-  claimWaits(): void {
-    this.waits();
   }
 
   /** Something was given back: hands it to those who wait. */
@@ -115,7 +110,7 @@ class Acquire<H extends Held> extends Queued<H> {
     }
     if (held !== undefined) return this.complete(strand, held);
     const answer = this.queueUp(strand);
-    this.target.claimWaits();
+    this.target.waits();
     return answer;
   }
 }

@@ -80,7 +80,7 @@ export type {
   ReceiveStream,
   SendStream,
 } from "./streams.ts";
-export { type TaskGroup, taskGroup, type TaskGroupOptions } from "./task-group.ts";
+export { type StartSoonOptions, type TaskGroup, taskGroup, type TaskGroupOptions } from "./task-group.ts";
 export { currentTask, type Task, type TaskState } from "./task.ts";
 export { TextStream, type TextStreamOptions } from "./text-stream.ts";
 export { now, sleep, sleepForever, sleepUntil } from "./time.ts";

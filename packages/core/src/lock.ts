@@ -111,7 +111,8 @@ export class Lock extends Grantable<Held> {
     return guard;
   }
 
-  protected waits(): void {
+  /** @internal */
+  waits(): void {
     this.holder?.claim.owner?.onExit(this);
   }
 }
@@ -210,7 +211,8 @@ export class RLock extends Grantable<Held> {
     return guard;
   }
 
-  protected waits(): void {
+  /** @internal */
+  waits(): void {
     this.owner?.onExit(this);
   }
 

@@ -4,6 +4,7 @@ export type { Backend, Loop, LoopOptions, Runnable, Timer, TimerHandle } from ".
 export { setDebug } from "./debug.ts";
 export { Deque } from "./deque.ts";
 export type { TaskReport } from "./blocked.ts";
+export { hostTurn } from "./host-turn.ts";
 export { addInstrument, inspect } from "./inspect.ts";
 export type { Instrument } from "./instruments.ts";
 export { ParkingLot, type ParkingLotStatistics } from "./parking-lot.ts";

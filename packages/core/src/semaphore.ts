@@ -72,7 +72,8 @@ export class Semaphore extends Grantable<Held> {
     return new Permit(this);
   }
 
-  protected waits(): void {
+  /** @internal */
+  waits(): void {
     // A permit has no owner whose end would matter.
   }
 }

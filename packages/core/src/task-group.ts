@@ -5,7 +5,7 @@
  * cannot end while a group it opened is open, because the group is a frame on the task's own stack.
  */
 import { startable } from "./body.ts";
-import { type Completed, completedTasks } from "./completed.ts";
+import { Completed } from "./completed.ts";
 import {
   brief,
   type Cancelled,
@@ -25,13 +25,18 @@ import { openFrame } from "./ambient.ts";
 import { type Locals, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
 import type { AnyWork, Body, Handler, NameOptions, Operation, Work } from "./types.ts";
 
+export interface StartSoonOptions extends NameOptions {
+  /** Does not hold the group open, and is cancelled once the others are done. */
+  readonly daemon?: boolean | undefined;
+}
+
 export interface TaskGroup {
   /**
    * Starts a child, which takes its first step later. A daemon does not hold the group open: it is cancelled once the
    * others are done.
    * @throws UsageError once the group has ended or its body has failed.
    */
-  startSoon<T>(work: Work<T>, options?: NameOptions & { readonly daemon?: boolean | undefined }): Task<T>;
+  startSoon<T>(work: Work<T>, options?: StartSoonOptions): Task<T>;
   /**
    * Starts a child and waits until it calls `status.started(value)`; gives that value. Until then the child runs under
    * the caller's scopes and its failure is the caller's alone.
@@ -104,7 +109,7 @@ class GroupOperation<T> extends OperationBase<T> {
   }
 }
 
-const noOptions: NameOptions & { readonly daemon?: boolean | undefined } = {};
+const noOptions: StartSoonOptions = {};
 const daemonReason = "the tasks that the group was for are done";
 
 /** Below the body on the host's stack. Left twice: when the body has ended, and when the last child has. */
@@ -163,7 +168,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     this.scope.enter(host);
   }
 
-  startSoon<T>(work: Work<T>, options?: NameOptions & { readonly daemon?: boolean | undefined }): Task<T> {
+  startSoon<T>(work: Work<T>, options?: StartSoonOptions): Task<T> {
     return this.launch(TaskStrand, work as AnyWork, options) as unknown as Task<T>;
   }
 
@@ -171,7 +176,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   launch<K extends TaskStrand>(
     Kind: new (...args: ConstructorParameters<typeof TaskStrand>) => K,
     work: AnyWork,
-    options: (NameOptions & { readonly daemon?: boolean | undefined }) | undefined,
+    options: StartSoonOptions | undefined,
   ): K {
     this.assertOpen();
     const { host } = this;
@@ -201,7 +206,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   completed(): ReceiveStream<Task<unknown>> {
-    const reader = completedTasks(this);
+    const reader = new Completed(this);
     this.readers.push(reader);
     return reader;
   }

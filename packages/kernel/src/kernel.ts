@@ -5,15 +5,13 @@
  * Invariant: whenever something is ready and no drain is on the way, exactly one tick is requested; whenever a timer is
  * set, the host timer is armed for the nearest one or a tick is requested.
  */
-import { type Backend, type Instrument, UsageError } from "@anyloop/core/lowlevel";
-import type { LoopOptions } from "@anyloop/core/lowlevel";
+import { type Backend, Deque, type Instrument, type LoopOptions, UsageError } from "@anyloop/core/lowlevel";
 import { SeededRing } from "./batch.ts";
 import type { VirtualClock } from "./clock.ts";
 import { watchProcess } from "./deadlock.ts";
 import { detectHost, type Host } from "./host.ts";
 import { type Driver, KernelLoop, type KernelTimer } from "./kernel-loop.ts";
 import { seeded } from "./random.ts";
-import { Deque } from "@anyloop/core/lowlevel";
 import { TimerHeap } from "./timer-heap.ts";
 
 export interface KernelOptions {

@@ -5,9 +5,8 @@
  * Invariant: one pump is on its way whenever a step is ready; each takes one step, so other promise code comes in between.
  * Promise jobs alone would starve I/O and timers: after a slice of them the next waits for a turn of the host.
  */
-import { type Backend, Deque, type Instrument, UsageError } from "@anyloop/core/lowlevel";
+import { type Backend, Deque, hostTurn, type Instrument, UsageError } from "@anyloop/core/lowlevel";
 import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
-import { hostTurn } from "./host-turn.ts";
 
 export interface NativeOptions {
   /** Told about every run of this backend. */

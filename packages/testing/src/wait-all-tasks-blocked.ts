@@ -1,17 +1,9 @@
 /** Waiting until nobody can go on, instead of sleeping for luck. trio's `wait_all_tasks_blocked`. */
 import { type Coroutine, currentTask, fromPromise, type Operation, operation } from "@anyloop/core";
-import { inspect, type TaskReport } from "@anyloop/core/lowlevel";
+import { hostTurn, inspect, type TaskReport } from "@anyloop/core/lowlevel";
 
 /** Turns of the host in a row in which everybody must be found waiting. */
 const quietTurns = 3;
-
-function hostTurn(): Promise<void> {
-  const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => void };
-  return new Promise((resolve) => {
-    if (setImmediate === undefined) setTimeout(resolve, 0);
-    else setImmediate(resolve);
-  });
-}
 
 function isBlocked(report: TaskReport, observer: number): boolean {
   return (
@@ -28,7 +20,7 @@ export const waitAllTasksBlocked: () => Operation<void> = operation(
   function* waitAllTasksBlocked(): Coroutine<void> {
     const observer = currentTask().id;
     for (let quiet = 0; quiet < quietTurns; quiet++) {
-      yield* fromPromise(hostTurn());
+      yield* fromPromise(new Promise<void>(hostTurn));
       if (!isBlocked(inspect(), observer)) quiet = -1;
     }
   },
