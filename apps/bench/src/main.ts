@@ -1,46 +1,123 @@
-/** `npx -y pnpm@12 bench`: the first figures, for us and those we are measured against, in one run on this machine. */
+/** `npx -y pnpm@12 bench`: every scenario, for us and for those a user would pick instead, on this machine. */
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { kernel, native } from "anyloop";
-import { bytesPerParkedTask } from "./memory.ts";
-import { measure } from "./measure.ts";
-import { printTable, type Row } from "./report.ts";
+import { judge } from "./goals.ts";
+import { growthOf } from "./growth.ts";
+import { type Effort, measure, playersOf } from "./measure.ts";
+import { updateReadme } from "./readme.ts";
+import { writeReport } from "./report.ts";
+import type { Growth, Results, Row } from "./results.ts";
+import { type Runtime, runtimeAt } from "./runtime.ts";
+import type { Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
+import { bundleBytes, startUp } from "./smallest.ts";
+import { printTable, printVerdicts } from "./table.ts";
 
-const help = `anyloop bench: nanoseconds an item, median of the rounds, interleaved.
+const help = `Usage: npx -y pnpm@12 bench [options]
 
-  --only TEXT   only scenarios whose name contains TEXT
-  --quick       3 rounds instead of 9
-  --json        figures for programs
-  --help        this text
+Every scenario for anyloop and for its peers, each contestant in a process of its own, taking turns; medians.
+
+  --only TEXT     only scenarios whose name or id contains TEXT
+  --quick         fewer rounds and smaller sizes: under two minutes for everything
+  --node PATH     run the contestants with this Node, Bun or Deno; more than once to compare them
+  --json          the figures, for programs
+  --report DIR    also write DIR/index.html with charts, and how figures grow from 1 000 to 1 000 000
+  --readme        also write the table into README.md
+  --help          this text
 `;
 
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    node: { type: "string", multiple: true, default: [process.execPath] },
+    json: { type: "boolean", default: false },
+    report: { type: "string" },
+    readme: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const effort: Effort = values.quick
+  ? { rounds: 3, warmUps: 2, patience: 500 }
+  : { rounds: 9, warmUps: 3, patience: 4000 };
+/** Parts of the full sizes. */
+const share = values.quick ? 0.5 : 1;
+
+/** On the error stream, so that the figures can be piped. */
+function progress(text: string): void {
+  process.stderr.write(process.stderr.isTTY ? `\r\u001B[K${text}` : `${text}\n`);
+}
+
+function isWanted(...names: readonly string[]): boolean {
+  const { only } = values;
+  return only === undefined || names.some((name) => name.includes(only));
+}
+
+async function rowOf(scenario: Scenario, runtime: Runtime): Promise<Row> {
+  const players = await playersOf(scenario, runtime);
+  const size = scenario.keepsSize === true ? scenario.size : scenario.size * share;
+  try {
+    return {
+      id: scenario.id,
+      title: scenario.title,
+      unit: scenario.unit ?? "ns",
+      size,
+      figures: await measure(scenario, players, size, effort),
+    };
+  } finally {
+    await Promise.all(players.map((player) => player.end()));
+  }
+}
+
+async function resultsOn(runtime: Runtime): Promise<Results> {
+  const wanted = scenarios.filter(({ id, title }) => isWanted(id, title));
+  const rows: Row[] = [];
+  const growth: Growth[] = [];
+  for (const [index, scenario] of wanted.entries()) {
+    progress(`${runtime.name}: ${scenario.title} (${String(index + 1)} of ${String(wanted.length)})`);
+    rows.push(await rowOf(scenario, runtime));
+    if (values.report !== undefined && scenario.growth !== undefined) {
+      growth.push(await growthOf(scenario, scenario.growth, runtime));
+    }
+  }
+  if (isWanted("start-up")) {
+    const figures = await startUp(runtime, effort.rounds);
+    rows.push({ id: "start-up", title: "start-up of the smallest program", unit: "ms", size: 1, figures });
+  }
+  if (isWanted("bundle")) {
+    const figures = await bundleBytes();
+    rows.push({ id: "bundle", title: "bundle of the smallest program", unit: "B", size: 1, figures });
+  }
+  if (rows.length === 0) throw new Error(`No scenario has "${String(values.only)}" in its name. See scenarios.ts.`);
+  return {
+    runtime: runtime.name,
+    machine: `${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? "an unknown processor"}`,
+    date: new Date().toISOString().slice(0, 10),
+    rounds: effort.rounds,
+    rows,
+    growth,
+  };
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string" },
-      quick: { type: "boolean" },
-      json: { type: "boolean" },
-      help: { type: "boolean" },
-    },
-  });
-  if (values.help === true) {
+  if (values.help) {
     process.stdout.write(help);
     return;
   }
-  const wanted = (name: string): boolean => values.only === undefined || name.includes(values.only);
-  const rounds = values.quick === true ? 3 : 9;
-  const backends = { kernel: kernel(), native: native() };
-  const rows: Row[] = [];
-  for (const scenario of scenarios(backends)) {
-    if (!wanted(scenario.name)) continue;
-    if (values.json !== true) process.stderr.write(`${scenario.name}…\n`);
-    rows.push({ name: scenario.name, unit: "ns", figures: await measure(scenario, rounds) });
+  const all: Results[] = [];
+  for (const runtime of values.node.map(runtimeAt)) all.push(await resultsOn(runtime));
+  progress("");
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify(all.map((results) => ({ ...results, goals: judge(results) })), undefined, 2)}\n`);
+  } else {
+    for (const results of all) {
+      printTable(results);
+      printVerdicts(judge(results));
+    }
   }
-  const memory = "bytes per parked task";
-  if (wanted(memory)) rows.push({ name: memory, unit: "B", figures: await bytesPerParkedTask(backends) });
-  if (rows.length === 0) throw new Error(`No scenario has "${String(values.only)}" in its name.`);
-  if (values.json === true) process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
-  else printTable(rows);
+  if (values.report !== undefined) progress(`Charts: ${await writeReport(values.report, all)}\n`);
+  if (values.readme && all[0] !== undefined) await updateReadme(all[0]);
 }
 
 try {

@@ -1,28 +1,90 @@
-/** Measuring: contestants take turns within each round, so that a noisy moment hits all of them; medians over rounds. */
-import type { Scenario } from "./scenarios.ts";
+/**
+ * The referee: contestants of a scenario take turns within each round, in processes of their own, so that a noisy moment
+ * hits all of them and nobody's code slows another's down; medians over the rounds.
+ *
+ * Invariant: a performance counts only if its check figure is right.
+ */
+import { contestants } from "./contestants.ts";
+import { Player } from "./player.ts";
+import type { Performed } from "./performer.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Scenario } from "./scenario.ts";
 
+export interface Effort {
+  /** Performances that count, for each contestant. */
+  readonly rounds: number;
+  /** Performances before them, in which engines compile. */
+  readonly warmUps: number;
+  /** A contestant whose performance takes longer, in milliseconds, is measured once only. */
+  readonly patience: number;
+}
+
+/** By the name of the contestant: nanoseconds an item, or bytes. */
 export type Figures = Readonly<Record<string, number>>;
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Nanoseconds an item for each contestant. */
-export async function measure(scenario: Scenario, rounds: number): Promise<Figures> {
-  const times = new Map<string, number[]>();
-  for (let round = -1; round < rounds; round++) {
-    for (const { name, perform } of scenario.contestants) {
-      globalThis.gc?.();
-      const started = performance.now();
-      const check = await perform(scenario.size);
-      const elapsed = performance.now() - started;
-      if (check !== scenario.expected(scenario.size)) {
-        throw new Error(`${name} did not do the work of "${scenario.name}": it gave ${String(check)}.`);
-      }
-      // The first round only warms up.
-      if (round >= 0) times.set(name, [...(times.get(name) ?? []), (elapsed * 1e6) / scenario.size]);
-    }
+/** Whoever has a version of this scenario and can do it in this runtime. */
+export async function playersOf(scenario: Scenario, runtime: Runtime): Promise<Player[]> {
+  const able: Player[] = [];
+  for (const { name, load } of contestants) {
+    const { performances } = await load();
+    const version = scenario.version ?? scenario.id;
+    if (performances[version] !== undefined) able.push(new Player(name, runtime, version));
   }
-  return Object.fromEntries([...times].map(([name, all]) => [name, median(all)]));
+  await Promise.all(able.map((player) => player.ready()));
+  return able;
+}
+
+function figureOf(scenario: Scenario, size: number, performed: Performed): number {
+  if (scenario.unit === "B") return performed.result;
+  return ((scenario.clock === "cpu" ? performed.cpu : performed.wall) * 1e6) / size;
+}
+
+async function performChecked(player: Player, scenario: Scenario, size: number): Promise<Performed> {
+  const performed = await player.perform({ size });
+  const expected = scenario.expected(size);
+  if (scenario.unit !== "B" && performed.result !== expected) {
+    throw new Error(
+      `${player.contestant} did not do the work of "${scenario.title}": it gave ${String(performed.result)}, ` +
+        `not ${String(expected)}.`,
+    );
+  }
+  return performed;
+}
+
+/** One after the other within a round, and each round begins with another one. */
+function* inTurn<T>(all: readonly T[], rounds: number): Generator<T> {
+  for (let round = 0; round < rounds; round++) {
+    for (let place = 0; place < all.length; place++) yield all[(round + place) % all.length] as T;
+  }
+}
+
+export async function measure(
+  scenario: Scenario,
+  players: readonly Player[],
+  size: number,
+  effort: Effort,
+): Promise<Figures> {
+  const figures = new Map<string, number[]>();
+  const keen: Player[] = [];
+  for (const player of players) {
+    const first = await performChecked(player, scenario, size);
+    if (first.wall > effort.patience) figures.set(player.contestant, [figureOf(scenario, size, first)]);
+    else keen.push(player);
+  }
+  for (const player of inTurn(keen, effort.warmUps - 1)) await performChecked(player, scenario, size);
+  for (const player of inTurn(keen, effort.rounds)) {
+    const performed = await performChecked(player, scenario, size);
+    figures.set(player.contestant, [
+      ...(figures.get(player.contestant) ?? []),
+      figureOf(scenario, size, performed),
+    ]);
+  }
+  return Object.fromEntries(
+    players.map(({ contestant }) => [contestant, median(figures.get(contestant) ?? [])]),
+  );
 }

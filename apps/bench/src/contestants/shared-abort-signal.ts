@@ -1,0 +1,3 @@
+import type { Performances } from "../scenario.ts";
+
+export const performances: Performances = {};

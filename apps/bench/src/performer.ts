@@ -1,0 +1,47 @@
+/**
+ * The process of one contestant in one scenario: `performer.js CONTESTANT SCENARIO`, told by lines on its standard input.
+ *
+ * Invariant: it does nothing between one performance and the next, so that whoever's turn it is has the machine.
+ */
+import { createInterface } from "node:readline";
+import { contestants } from "./contestants.ts";
+import { collectGarbage } from "./heap.ts";
+
+export interface Order {
+  readonly size: number;
+}
+
+/** What a performance took and gave, in milliseconds. */
+export interface Performed {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly result: number;
+}
+
+export type Answer = Performed | { readonly error: string };
+
+const [, , contestantName, scenarioId] = process.argv;
+const contestant = contestants.find(({ name }) => name === contestantName);
+const { performances } = (await contestant?.load()) ?? { performances: {} };
+const perform = performances[scenarioId ?? ""];
+
+async function performOnce({ size }: Order): Promise<Performed> {
+  if (perform === undefined) {
+    throw new Error(`${String(contestantName)} has no version of ${String(scenarioId)}.`);
+  }
+  collectGarbage();
+  const cpuBefore = process.cpuUsage();
+  const started = performance.now();
+  const result = await perform(size);
+  const wall = performance.now() - started;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return { wall, cpu: (user + system) / 1000, result };
+}
+
+process.stdout.write("ready\n");
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer: Answer = await performOnce(JSON.parse(line) as Order).catch((error: unknown) => ({
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  }));
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
