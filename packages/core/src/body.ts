@@ -27,12 +27,12 @@ class BodyCall implements Startable {
     this.args = args;
   }
 
-  get label(): string {
-    return this.body.name;
+  get named(): { readonly name: string } {
+    return this.body;
   }
 
   begin(strand: Strand): IteratorResult<unknown, unknown> {
-    return beginBody(strand, this.body, undefined, this.args);
+    return beginBody(strand, this.body, undefined, undefined, this.args);
   }
 }
 
@@ -47,27 +47,34 @@ export function startable(work: AnyWork | AnyFunction, args: readonly unknown[] 
   );
 }
 
+function apply(body: AnyFunction, self: unknown, first: unknown, args: readonly unknown[] | undefined): unknown {
+  return args === undefined ? body.call(self, first as never) : Reflect.apply(body, self, args);
+}
+
+/** Calls a body with `args`, or where they are undefined with `first` alone, and takes its first step. */
 export function beginBody(
   strand: Strand,
   body: AnyFunction,
   self: unknown,
-  args: readonly unknown[],
+  first: unknown,
+  args: readonly unknown[] | undefined,
 ): IteratorResult<unknown, unknown> {
   const kind: unknown = Object.getPrototypeOf(body);
   if (kind === generatorFunctionPrototype) {
-    const iterator = Reflect.apply(body, self, args) as Stepper;
+    const iterator = apply(body, self, first, args) as Stepper;
     strand.iterator = iterator;
     return iterator.next(undefined);
   }
   if (storage === undefined) {
     // Not even begun: what it awaits would go on outside the run.
     if (kind === asyncFunctionPrototype) throw new AmbientContextError(noAmbientStore);
-    return adopt(strand, Reflect.apply(body, self, args), undefined);
+    return adopt(strand, apply(body, self, first, args), undefined);
   }
+  strand.iterator = passing;
   const frame = new AsyncFrame(strand, strand);
   let result: unknown;
   try {
-    result = storage.run(frame, () => Reflect.apply(body, self, args) as unknown);
+    result = storage.run(frame, () => apply(body, self, first, args));
   } catch (error) {
     endFrame(strand, frame);
     throw error;

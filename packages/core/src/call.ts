@@ -7,5 +7,5 @@ type AnyFunction = (...args: never[]) => unknown;
 
 /** An operation is itself; a body is called with the arguments, whichever style it is written in. */
 export function call<T>(work: Operation<T> | AnyFunction, ...args: readonly unknown[]): Operation<T> {
-  return isOperation(work) ? work : new CallOperation<T>(work, undefined, args);
+  return isOperation(work) ? work : new CallOperation<T>(work, undefined, undefined, args);
 }

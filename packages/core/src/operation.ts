@@ -15,6 +15,7 @@ import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./str
 import { crossed } from "./trace.ts";
 import type { Coroutine, Instruction, Operation } from "./types.ts";
 
+type AnyFunction = (...args: never[]) => unknown;
 type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
 type Rejected<R> = ((error: unknown) => R | PromiseLike<R>) | null | undefined;
 
@@ -35,6 +36,10 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
   private awaited: Promise<T> | undefined = undefined;
 
   abstract readonly label: string;
+
+  get named(): { readonly name: string } {
+    return { name: this.label };
+  }
 
   /** First call of a performance: completes, or changes the strand and answers `pending`. */
   protected abstract perform(strand: Strand): IteratorResult<unknown, unknown>;
@@ -180,14 +185,17 @@ function lostTask(ended: boolean): AmbientContextError {
 
 /** A function made with `operation`, called: it runs in a frame of its own on the caller's strand. */
 export class CallOperation<T> extends OperationBase<T> {
-  private readonly body: (...args: never[]) => unknown;
+  private readonly body: AnyFunction;
   private readonly self: unknown;
-  private readonly args: readonly unknown[];
+  private readonly first: unknown;
+  /** All arguments, unless there is just one: most calls then need no array. */
+  private readonly args: readonly unknown[] | undefined;
 
-  constructor(body: (...args: never[]) => unknown, self: unknown, args: readonly unknown[]) {
+  constructor(body: AnyFunction, self: unknown, first: unknown, args: readonly unknown[] | undefined) {
     super();
     this.body = body;
     this.self = self;
+    this.first = first;
     this.args = args;
   }
 
@@ -195,22 +203,30 @@ export class CallOperation<T> extends OperationBase<T> {
     return this.body.name;
   }
 
+  override get named(): { readonly name: string } {
+    return this.body;
+  }
+
   protected perform(strand: Strand): IteratorResult<unknown, unknown> {
     this.active = true;
-    return strand.push(new CallFrame(this.label), this);
+    return strand.push(new CallFrame(this.body), this);
   }
 
   override begin(strand: Strand): IteratorResult<unknown, unknown> {
-    return beginBody(strand, this.body, this.self, this.args);
+    return beginBody(strand, this.body, this.self, this.first, this.args);
   }
 }
 
 class CallFrame extends Frame {
-  readonly label: string;
+  private readonly body: AnyFunction;
 
-  constructor(label: string) {
+  constructor(body: AnyFunction) {
     super();
-    this.label = label;
+    this.body = body;
+  }
+
+  get label(): string {
+    return this.body.name;
   }
 
   leave(strand: Strand, failed: boolean, value: unknown): boolean {
@@ -243,7 +259,9 @@ export function operation<A extends readonly unknown[], T>(
   if (typeof body !== "function")
     throw new UsageError("operation() takes a generator function: function* (…) { … }.");
   const call = function (this: unknown, ...args: A): Operation<T> {
-    return new CallOperation<T>(body, this, args);
+    return args.length === 1
+      ? new CallOperation<T>(body, this, args[0], undefined)
+      : new CallOperation<T>(body, this, undefined, args);
   };
   Object.defineProperty(call, "name", { value: body.name });
   return call;
@@ -270,5 +288,7 @@ export function perform<This, A extends readonly unknown[], T>(
   body: (this: This, ...args: A) => Coroutine<T>,
   ...args: A
 ): Operation<T> {
-  return new CallOperation<T>(body, self, args);
+  return args.length === 1
+    ? new CallOperation<T>(body, self, args[0], undefined)
+    : new CallOperation<T>(body, self, undefined, args);
 }

@@ -5,6 +5,7 @@
  * given directly only one completes and nothing that was handed over to another is lost. The result is given after all
  * have ended.
  */
+import { startable } from "./body.ts";
 import { call } from "./call.ts";
 import { isCancelled, UsageError } from "./errors.ts";
 import { operation } from "./operation.ts";
@@ -54,7 +55,12 @@ class Contestant extends TaskStrand {
 
 function* hold(group: Group, works: readonly AnyWork[]): Coroutine<Contest> {
   const contest = new Contest(group);
-  for (const work of works) group.launch(Contestant, work, undefined).contest = contest;
+  const { host, scope } = group;
+  for (const work of works) {
+    const contestant = new Contestant(host.run, startable(work), group, undefined, host.task.locals, scope);
+    contestant.contest = contest;
+    group.adopt(contestant, false);
+  }
   return contest;
 }
 

@@ -81,8 +81,8 @@ export class Run implements RunInfo, TaskHome {
       deadlocked: () => this.onDeadlock(),
     });
     const work = startable(main);
-    this.name = options.name ?? (work.label === "" ? "main" : work.label);
-    this.main = new TaskStrand(this, work, this, this.name, undefined, undefined);
+    this.name = options.name ?? (work.named.name === "" ? "main" : work.named.name);
+    this.main = new TaskStrand(this, work, this, this, undefined, undefined);
   }
 
   start(): void {

@@ -9,7 +9,7 @@ import { type Cancelled, isCancelled, TaskCancelled, UsageError } from "./errors
 import { Leaf } from "./leaf.ts";
 import type { Strand } from "./strand.ts";
 import type { Group } from "./task-group.ts";
-import { type Task, type TaskHome, TaskStrand } from "./task.ts";
+import { nameGiven, type Task, type TaskHome, TaskStrand } from "./task.ts";
 import type { Handler, NameOptions } from "./types.ts";
 
 /** Given to the body of a child that was started with `start`. */
@@ -45,7 +45,7 @@ export class Start extends Leaf<unknown> {
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     const pending = new PendingStart(this.group, strand, this);
     try {
-      pending.launch(this.body, this.options?.name);
+      pending.launch(this.body, this.options);
     } catch (error) {
       return this.refuse(strand, error);
     }
@@ -75,13 +75,14 @@ class PendingStart implements TaskHome, TaskStatus<unknown> {
     this.start = start;
   }
 
-  launch(body: Handler<[status: TaskStatus<unknown>]>, name: string | undefined): void {
+  launch(body: Handler<[status: TaskStatus<unknown>]>, options: NameOptions | undefined): void {
     const { caller, group } = this;
     group.assertOpen();
     const work = startable(body, [this]);
     group.startPending();
     const { run } = group.host;
-    this.child = new TaskStrand(run, work, this, name, caller.task.locals, caller.node).launch();
+    const { locals } = caller.task;
+    this.child = new TaskStrand(run, work, this, nameGiven(options), locals, caller.node).launch();
   }
 
   get hostTask(): TaskStrand {

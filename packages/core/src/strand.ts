@@ -24,8 +24,8 @@ export interface Stepper {
 
 /** Work that a strand can begin: an operation, or a body with its arguments. */
 export interface Startable {
-  /** For traces. */
-  readonly label: string;
+  /** What a task that runs this is called by: its function, as a rule. Asked for a name only when somebody wants to know. */
+  readonly named: { readonly name: string };
   /** Sets the strand's iterator and gives the answer of its first step. May throw what a body throws. */
   begin(strand: Strand): IteratorResult<unknown, unknown>;
 }

@@ -22,7 +22,7 @@ import { Start, type TaskStatus } from "./start.ts";
 import { Frame, type Strand, type Waiting } from "./strand.ts";
 import type { ReceiveStream } from "./streams.ts";
 import { openFrame } from "./ambient.ts";
-import { type Locals, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
+import { type Locals, nameGiven, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
 import type { AnyWork, Body, Handler, NameOptions, Operation, Work } from "./types.ts";
 
 export interface StartSoonOptions extends NameOptions {
@@ -109,7 +109,6 @@ class GroupOperation<T> extends OperationBase<T> {
   }
 }
 
-const noOptions: StartSoonOptions = {};
 const daemonReason = "the tasks that the group was for are done";
 
 /** Below the body on the host's stack. Left twice: when the body has ended, and when the last child has. */
@@ -169,20 +168,16 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   startSoon<T>(work: Work<T>, options?: StartSoonOptions): Task<T> {
-    return this.launch(TaskStrand, work as AnyWork, options) as unknown as Task<T>;
+    this.assertOpen();
+    const { run } = this.host;
+    const begins = startable(work as AnyWork);
+    const task = new TaskStrand(run, begins, this, nameGiven(options), this.localsOfCaller(), this.scope);
+    return this.adopt(task, options?.daemon === true) as unknown as Task<T>;
   }
 
-  /** @internal Starts a child of some kind of task. */
-  launch<K extends TaskStrand>(
-    Kind: new (...args: ConstructorParameters<typeof TaskStrand>) => K,
-    work: AnyWork,
-    options: StartSoonOptions | undefined,
-  ): K {
-    this.assertOpen();
-    const { host } = this;
-    const { name, daemon } = options ?? noOptions;
-    const task = new Kind(host.run, startable(work), this, name, this.localsOfCaller(), this.scope);
-    if (daemon === true) {
+  /** @internal Starts a child that was made for this group. */
+  adopt(task: TaskStrand, isDaemon: boolean): TaskStrand {
+    if (isDaemon) {
       (this.daemons ??= new Set()).add(task);
       if (this.daemonsTold) task.cancel(daemonReason);
     } else {
@@ -261,8 +256,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   taskEnded(task: TaskStrand): void {
     if (this.daemons?.delete(task) !== true) this.holding--;
-    if (task.status === "failed") this.fail(task.error);
-    else if (task.status === "cancelled") this.noteCancelled(task.error as Cancelled, task);
+    if (task.exit === "failed") this.fail(task.error);
+    else if (task.exit === "cancelled") this.noteCancelled(task.error as Cancelled, task);
     for (const reader of this.readers) reader.push(task);
     this.settle();
   }

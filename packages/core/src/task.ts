@@ -19,7 +19,7 @@ import { realm } from "./realm.ts";
 import type { Run } from "./run.ts";
 import { type Startable, Strand } from "./strand.ts";
 import { ended } from "./trace.ts";
-import type { Operation } from "./types.ts";
+import type { NameOptions, Operation } from "./types.ts";
 
 /** Where a task stands. `cancelling`: it was told to stop and has not ended yet. */
 export type TaskState = "pending" | "running" | "cancelling" | "finished" | "failed" | "cancelled";
@@ -53,6 +53,11 @@ export interface Task<out T> {
   readonly error: unknown;
 }
 
+/** The name an option gives, as a task keeps it. */
+export function nameGiven(options: NameOptions | undefined): { readonly name: string } | undefined {
+  return options?.name === undefined ? undefined : { name: options.name };
+}
+
 /** Whoever answers for a task. */
 export interface TaskHome {
   /** The parent of its tasks. */
@@ -72,8 +77,10 @@ export class TaskStrand extends Strand implements Task<unknown> {
   readonly id: number;
   home: TaskHome;
   locals: Locals | undefined;
-  private phase: "pending" | "running" | "finished" | "failed" | "cancelled" = "pending";
-  private readonly givenName: string;
+  /** @internal Undefined before the end. */
+  exit: "finished" | "failed" | "cancelled" | undefined = undefined;
+  /** Whatever has the task's name, so that nobody spells it out before it is asked for. */
+  private readonly named: { readonly name: string };
   private listeners: Set<ExitListener> | undefined = undefined;
 
   /** `under` is the node the task runs under; undefined for the main task. */
@@ -81,7 +88,7 @@ export class TaskStrand extends Strand implements Task<unknown> {
     run: Run,
     work: Startable,
     home: TaskHome,
-    name: string | undefined,
+    named: { readonly name: string } | undefined,
     locals: Locals | undefined,
     under: CancelNode | undefined,
   ) {
@@ -89,7 +96,7 @@ export class TaskStrand extends Strand implements Task<unknown> {
     this.id = ++run.lastTaskId;
     this.home = home;
     this.locals = locals;
-    this.givenName = name ?? work.label;
+    this.named = named ?? work.named;
     run.contexts?.capture(this);
     if (under !== undefined) this.attach(under);
   }
@@ -111,7 +118,8 @@ export class TaskStrand extends Strand implements Task<unknown> {
   }
 
   get name(): string {
-    return this.givenName === "" ? `task ${this.id}` : this.givenName;
+    const { name } = this.named;
+    return name === "" ? `task ${this.id}` : name;
   }
 
   get parent(): TaskStrand | undefined {
@@ -119,21 +127,23 @@ export class TaskStrand extends Strand implements Task<unknown> {
   }
 
   get hasEnded(): boolean {
-    return this.phase !== "pending" && this.phase !== "running";
+    return this.exit !== undefined;
   }
 
   get status(): TaskState {
-    return !this.hasEnded && this.pending !== undefined ? "cancelling" : this.phase;
+    if (this.exit !== undefined) return this.exit;
+    if (this.pending !== undefined) return "cancelling";
+    return this.hasBegun ? "running" : "pending";
   }
 
   get value(): unknown {
-    if (this.phase === "finished") return this.resumption;
+    if (this.exit === "finished") return this.resumption;
     throw this.failure();
   }
 
   get error(): unknown {
     if (!this.hasEnded) throw new TaskNotFinished(this.name);
-    return this.phase === "finished" ? undefined : this.resumption;
+    return this.exit === "finished" ? undefined : this.resumption;
   }
 
   cancel(reason?: unknown): void {
@@ -151,8 +161,8 @@ export class TaskStrand extends Strand implements Task<unknown> {
 
   /** What `join` throws. */
   failure(): Error {
-    if (this.phase === "failed") return new TaskFailed(this.name, this.resumption);
-    if (this.phase === "cancelled") {
+    if (this.exit === "failed") return new TaskFailed(this.name, this.resumption);
+    if (this.exit === "cancelled") {
       return new TaskCancelled(`The task ${this.name} was cancelled before it finished.`, this.resumption);
     }
     return new TaskNotFinished(this.name);
@@ -166,17 +176,28 @@ export class TaskStrand extends Strand implements Task<unknown> {
     this.listeners?.delete(listener);
   }
 
+  private get hasBegun(): boolean {
+    return this.iterator !== undefined || this.frame !== undefined;
+  }
+
   override step(): void {
-    if (this.phase === "pending") this.phase = "running";
     const { contexts } = this.run;
     if (contexts === undefined) super.step();
     else contexts.enter(this, () => super.step());
   }
 
   protected end(failed: boolean, value: unknown): void {
-    this.phase = failed ? (isCancelled(value) && this.isWithin(value) ? "cancelled" : "failed") : "finished";
-    this.resumption = this.phase === "failed" ? realError(value, this.name) : value;
-    if (this.phase === "failed") ended(value, this.name);
+    if (!failed) {
+      this.exit = "finished";
+      this.resumption = value;
+    } else if (isCancelled(value) && this.isWithin(value)) {
+      this.exit = "cancelled";
+      this.resumption = value;
+    } else {
+      this.exit = "failed";
+      this.resumption = realError(value, this.name);
+      ended(value, this.name);
+    }
     this.detach();
     this.run.hooks?.call("taskExited", this);
     const { listeners, home } = this;
@@ -227,15 +248,15 @@ class Join extends Leaf<unknown> implements ExitListener {
   taskExited(): void {
     const { target } = this;
     if (!this.wantsValue) this.resume(undefined);
-    else if (target.status === "finished") this.resume(target.value);
+    else if (target.exit === "finished") this.resume(target.resumption);
     else this.fail(target.failure());
   }
 
   private settle(strand: Strand): IteratorResult<unknown, unknown> {
     const { target } = this;
     if (!this.wantsValue) return this.complete(strand, undefined);
-    return target.status === "finished"
-      ? this.complete(strand, target.value)
+    return target.exit === "finished"
+      ? this.complete(strand, target.resumption)
       : this.refuse(strand, target.failure());
   }
 }
