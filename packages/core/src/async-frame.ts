@@ -13,7 +13,7 @@ import type { TaskStrand } from "./task.ts";
 
 /** Gets the outcome of a frame; a strand resumes with it. */
 interface Receiver {
-  wake(failed: boolean, value: unknown): void;
+  wakeInJob(failed: boolean, value: unknown): void;
 }
 
 export class AsyncFrame extends CancelNode implements Ambient, Waiting {
@@ -98,7 +98,7 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
   private finish(): void {
     this.phase = "ended";
     this.detach();
-    this.receiver.wake(this.failed, this.value);
+    this.receiver.wakeInJob(this.failed, this.value);
   }
 
   private balance(): void {

@@ -39,6 +39,11 @@ export interface Loop {
   /** First in, first out; never runs the step inside the call. From any callback; without effect after `close()`. */
   schedule(runnable: Runnable): void;
   /**
+   * The same as the last act of a promise job that no loop is stepping: the step may be taken before this returns, in its
+   * turn and within the slice, which saves a job of its own.
+   */
+  scheduleInJob(runnable: Runnable): void;
+  /**
    * Calls `timer.expired()` once `now() >= deadline`. Of what is due in one turn all of order `"operation"` come before
    * all of order `"deadline"`, each by deadline, then by registration: what is done in time is not cancelled.
    */

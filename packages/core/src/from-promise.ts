@@ -42,8 +42,6 @@ class ForeignPromise<T> extends Leaf<T> {
   }
 
   private readonly promise: PromiseLike<T>;
-  /** Belongs to the performance that is parked; the promise may outlive several that were cancelled. */
-  private settler: ((failed: boolean, value: unknown) => void) | undefined = undefined;
 
   constructor(promise: PromiseLike<T>) {
     super();
@@ -51,22 +49,24 @@ class ForeignPromise<T> extends Leaf<T> {
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    const answer = this.park(strand);
     strand.run.hold();
-    const settle = (failed: boolean, value: unknown): void => {
-      if (this.settler !== settle) return;
-      this.settler = undefined;
-      strand.run.release();
-      if (failed) this.fail(value);
-      else this.resume(value as T);
-    };
-    this.settler = settle;
     // An object with a `then` of its own may call back at once, or throw.
     Promise.resolve(this.promise).then(
-      (value) => settle(false, value),
-      (error: unknown) => settle(true, error),
+      (value) => this.settled(false, value),
+      (error: unknown) => this.settled(true, error),
     );
-    return answer;
+    return this.park(strand);
+  }
+
+  /**
+   * Performed again after it was cancelled, it is told once for each performance; the first goes to whoever waits now,
+   * which is right: it is the same promise.
+   */
+  private settled(failed: boolean, value: unknown): void {
+    const { strand } = this;
+    if (strand === undefined) return;
+    strand.run.release();
+    this.unpark().wakeInJob(failed, value);
   }
 
   protected override enterCancelled(strand: Strand, cancelled: Cancelled): IteratorResult<unknown, unknown> {
@@ -76,7 +76,6 @@ class ForeignPromise<T> extends Leaf<T> {
   }
 
   protected abort(): boolean {
-    this.settler = undefined;
     this.strand?.run.release();
     return true;
   }
@@ -131,10 +130,11 @@ class OwnedPromise<T> extends Leaf<T> {
   }
 
   /** The frame has ended. */
-  wake(failed: boolean, value: unknown): void {
+  wakeInJob(failed: boolean, value: unknown): void {
     const { cancelled } = this;
-    if (!failed) this.resume(value as T);
-    else this.fail(cancelled !== undefined && isAbort(value, cancelled) ? cancelled : value);
+    const strand = this.unpark();
+    if (failed && cancelled !== undefined && isAbort(value, cancelled)) strand.wakeInJob(true, cancelled);
+    else strand.wakeInJob(failed, value);
   }
 }
 

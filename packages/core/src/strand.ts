@@ -89,6 +89,19 @@ export abstract class Strand extends CancelNode implements Runnable {
     this.schedule();
   }
 
+  /** The same as the last act of a promise job: the strand may go on before this returns. */
+  wakeInJob(failed: boolean, value: unknown): void {
+    // Somebody's own thenable may settle in the midst of a step, or of another loop's.
+    if (realm.current !== undefined || this.run.hooks !== undefined) {
+      this.wake(failed, value);
+      return;
+    }
+    this.waiting = undefined;
+    this.resumesFailed = failed;
+    this.resumption = value;
+    this.run.loop.scheduleInJob(this);
+  }
+
   schedule(): void {
     const run = this.run;
     if (run.hooks !== undefined) run.hooks.call("taskScheduled", this.task);

@@ -13,6 +13,8 @@ export interface Driver {
   now(): number;
   hostNow(): number;
   becameReady(loop: KernelLoop): void;
+  /** The same in a promise job of the host's, which can take the steps itself. */
+  becameReadyInJob(loop: KernelLoop): void;
   arm(entry: KernelTimer): void;
   disarm(entry: KernelTimer): void;
   holdsChanged(): void;
@@ -91,6 +93,14 @@ export class KernelLoop implements Loop {
     if (this.inLine) return;
     this.inLine = true;
     this.driver.becameReady(this);
+  }
+
+  scheduleInJob(runnable: Runnable): void {
+    if (this.isClosed) return;
+    this.ready.push(runnable);
+    if (this.inLine) return;
+    this.inLine = true;
+    this.driver.becameReadyInJob(this);
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {

@@ -37,6 +37,9 @@ export interface Kernel extends Backend {
   nextDeadline(): number;
 }
 
+/** Promise jobs that take steps between two looks at the clock. */
+const jobsPerLook = 16;
+
 /** Empty turns of the host before a virtual clock jumps. The first may be what is left of the turn we are in. */
 const quietTurns = 2;
 
@@ -54,6 +57,8 @@ class KernelDriver implements Kernel, Driver {
   private ticking = false;
   private requested = false;
   private sliceEnd = 0;
+  /** Jobs that may take steps before the clock is looked at again. */
+  private jobsUntilLook = 0;
   private armedFor = Infinity;
   private disarmHost: (() => void) | undefined = undefined;
   private unwatch: (() => void) | undefined = undefined;
@@ -103,6 +108,22 @@ class KernelDriver implements Kernel, Driver {
     this.request();
   }
 
+  becameReadyInJob(loop: KernelLoop): void {
+    this.line.push(loop);
+    if (this.ticking || this.requested) return;
+    // A seed shuffles what is ready together: let it gather.
+    if (this.draw !== undefined || !this.isInSlice()) this.request();
+    else this.tickInSlice();
+  }
+
+  /** Looks at the clock now and then: a look costs more than a short job. */
+  private isInSlice(): boolean {
+    if (--this.jobsUntilLook > 0) return true;
+    if (this.host.now() >= this.sliceEnd) return false;
+    this.jobsUntilLook = jobsPerLook;
+    return true;
+  }
+
   arm(entry: KernelTimer): void {
     this.timers.add(entry);
     entry.loop.timers++;
@@ -150,7 +171,19 @@ class KernelDriver implements Kernel, Driver {
     const now = this.host.now();
     // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
     if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
+    this.jobsUntilLook = jobsPerLook;
     this.fire();
+    this.drain();
+  };
+
+  /** In a promise job of a slice that is not over: timers have been looked at in it before. */
+  private tickInSlice(): void {
+    this.ticking = true;
+    this.ticks++;
+    this.drain();
+  }
+
+  private drain(): void {
     do this.line.shift()?.drain(this.sliceEnd);
     while (this.line.size > 0 && this.host.now() < this.sliceEnd);
     this.ticking = false;
@@ -160,7 +193,7 @@ class KernelDriver implements Kernel, Driver {
     } else {
       this.rest();
     }
-  };
+  }
 
   private readonly turn = (): void => {
     this.sliceEnd = 0;

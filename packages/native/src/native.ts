@@ -48,7 +48,8 @@ class NativeLoop implements Loop {
   private readonly stepOnce = (): void => {
     this.ready.shift()?.step();
     if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
-    else this.pumpLater();
+    else if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
+    else void settled.then(this.stepOnce);
   };
 
   constructor(options: LoopOptions) {
@@ -70,6 +71,16 @@ class NativeLoop implements Loop {
     if (this.isPumping) return;
     this.isPumping = true;
     this.pumpLater();
+  }
+
+  scheduleInJob(runnable: Runnable): void {
+    if (this.isClosed) return;
+    this.ready.push(runnable);
+    if (this.isPumping) return;
+    this.isPumping = true;
+    // The job we are in is the step's own, as that of an `await` would be.
+    if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
+    else this.options.enter(this.stepOnce);
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
