@@ -25,6 +25,8 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
   readonly task: TaskStrand;
   private readonly receiver: Receiver;
   private strands = 0;
+  /** A strand that nothing runs on: most awaits come one after the other and can all have the same. */
+  private spare: AsyncStrand | undefined = undefined;
   private holding = false;
   private phase: "called" | "running" | "settled" | "ended" = "called";
   private failed = false;
@@ -70,12 +72,29 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
     this.detach();
   }
 
+  /** A strand for an operation that is awaited here. Given back with `keep`, or as `strandEnded`. */
+  takeStrand(work: Startable): AsyncStrand {
+    const strand = this.spare ?? new AsyncStrand(this);
+    this.spare = undefined;
+    strand.resumption = work;
+    return strand;
+  }
+
+  /** The operation was done at once; the strand has not counted. */
+  keep(strand: AsyncStrand): void {
+    strand.iterator = undefined;
+    strand.resumption = undefined;
+    if (this.spare === undefined) this.spare = strand;
+    else strand.detach();
+  }
+
   strandBegan(): void {
     this.strands++;
     this.balance();
   }
 
-  strandEnded(): void {
+  strandEnded(strand: AsyncStrand): void {
+    this.keep(strand);
     this.strands--;
     if (this.phase === "settled" && this.strands === 0) this.finish();
     else this.balance();
@@ -110,15 +129,16 @@ export class AsyncFrame extends CancelNode implements Ambient, Waiting {
   }
 }
 
-/** The strand of one operation that an async body awaits. */
+/** The strand of one operation that an async body awaits, and after its end of another one. */
 export class AsyncStrand extends Strand {
+  /** Of the promise that is awaited. */
+  resolve: ((value: never) => void) | undefined = undefined;
+  reject: ((error: unknown) => void) | undefined = undefined;
   private readonly home: AsyncFrame;
-  private readonly settle: (failed: boolean, value: unknown) => void;
 
-  constructor(home: AsyncFrame, work: Startable, settle: (failed: boolean, value: unknown) => void) {
-    super(home.run, work);
+  constructor(home: AsyncFrame) {
+    super(home.run, undefined);
     this.home = home;
-    this.settle = settle;
     this.attach(home);
   }
 
@@ -127,8 +147,11 @@ export class AsyncStrand extends Strand {
   }
 
   protected end(failed: boolean, value: unknown): void {
-    this.detach();
-    this.settle(failed, value);
-    this.home.strandEnded();
+    const { resolve, reject } = this;
+    this.resolve = undefined;
+    this.reject = undefined;
+    if (failed) reject?.(value);
+    else resolve?.(value as never);
+    this.home.strandEnded(this);
   }
 }

@@ -101,7 +101,9 @@ class Acquire<H extends Held> extends Queued<H> {
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    this.asked = { strand, owner: accountable(strand.task.claimant), key: this.key };
+    // Awaited in an async body it has no strand of its own: its rivals may have the same one.
+    const asker = strand.iterator === (this as unknown) ? undefined : strand;
+    this.asked = { strand: asker, owner: accountable(strand.task.claimant), key: this.key };
     let held: H | undefined;
     try {
       held = this.target.claim(this.asked);

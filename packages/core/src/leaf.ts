@@ -12,7 +12,13 @@ import type { Strand, Waiting } from "./strand.ts";
 
 export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
   /** The parked strand. */
-  protected strand: Strand | undefined = undefined;
+  protected strand: Strand | undefined;
+
+  // Written out: what the compiler makes of a field with a value spreads `arguments`, for every operation there is.
+  constructor() {
+    super();
+    this.strand = undefined;
+  }
 
   /** Not cancelled: completes with `this.complete(…)`, or registers itself and answers `this.park(strand)`. */
   protected abstract enter(strand: Strand): IteratorResult<unknown, unknown>;

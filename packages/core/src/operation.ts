@@ -5,7 +5,7 @@
  * performance, and a second performance while the first is under way gets an iterator of its own.
  */
 import { storage } from "./ambient.ts";
-import { type AsyncFrame, AsyncStrand } from "./async-frame.ts";
+import type { AsyncFrame, AsyncStrand } from "./async-frame.ts";
 import { beginBody } from "./body.ts";
 import { operationBrand } from "./brand.ts";
 import { debug } from "./debug.ts";
@@ -120,36 +120,32 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
   }
 
   private startLater(frame: AsyncFrame): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const strand = new AsyncStrand(frame, this, settling(resolve, reject));
-      frame.strandBegan();
-      strand.schedule();
-    });
+    const strand = frame.takeStrand(this);
+    frame.strandBegan();
+    strand.schedule();
+    return outcomeOf(strand);
   }
 
   /** A leaf runs no code of a user's body, so it is performed in the stack of the `await`, and is often done at once. */
   private startLeaf(frame: AsyncFrame): Promise<T> {
-    let settle: Settle | undefined;
-    const strand = new AsyncStrand(frame, this, (failed, value) => settle?.(failed, value));
+    const strand = frame.takeStrand(this);
     const before = realm.current;
     realm.current = strand;
     strand.resumption = undefined;
     try {
       const result = this.begin(strand);
       if (result !== realm.pending) {
-        strand.detach();
+        frame.keep(strand);
         return Promise.resolve(result.value as T);
       }
     } catch (error) {
-      strand.detach();
+      frame.keep(strand);
       return Promise.reject(error);
     } finally {
       realm.current = before;
     }
     frame.strandBegan();
-    return new Promise<T>((resolve, reject) => {
-      settle = settling(resolve, reject);
-    });
+    return outcomeOf(strand);
   }
 }
 
@@ -160,13 +156,11 @@ function ignoreCancelled(source: Promise<unknown>, chained: Promise<unknown>): v
   });
 }
 
-type Settle = (failed: boolean, value: unknown) => void;
-
-function settling(resolve: (value: never) => void, reject: (error: unknown) => void): Settle {
-  return (failed, value) => {
-    if (failed) reject(value);
-    else resolve(value as never);
-  };
+function outcomeOf<T>(strand: AsyncStrand): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    strand.resolve = resolve;
+    strand.reject = reject;
+  });
 }
 
 const noDefaultBackend =

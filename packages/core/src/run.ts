@@ -41,6 +41,8 @@ export class Run implements RunInfo, TaskHome {
   readonly marker: Ambient;
   readonly main: TaskStrand;
   hooks: Hooks | undefined;
+  /** Whether steps are more than steps: told to instruments, or taken in a context of the task's own. */
+  isWatched: boolean;
   ended = false;
   lastTaskId = 0;
   /** Started by an `await` outside any run: its task is nobody a user knows. */
@@ -72,6 +74,7 @@ export class Run implements RunInfo, TaskHome {
     this.hooks = backend.instruments === undefined ? undefined : new Hooks(backend.instruments);
     this.marker = { run: this, frame: undefined };
     this.contexts = options.asyncContext === "task" ? new TaskContexts(this.marker) : undefined;
+    this.isWatched = this.hooks !== undefined || this.contexts !== undefined;
     this.context = storage?.run(this.marker, () => storage?.snapshot());
     this.loop = backend.open({
       enter: (drain) => {
@@ -94,6 +97,7 @@ export class Run implements RunInfo, TaskHome {
   }
 
   addInstrument(instrument: Instrument): void {
+    this.isWatched = true;
     if (this.hooks === undefined) this.hooks = new Hooks([instrument]);
     else this.hooks.add(instrument);
   }

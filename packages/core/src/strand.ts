@@ -72,7 +72,7 @@ export abstract class Strand extends CancelNode implements Runnable {
   resumption: unknown;
   resumesFailed = false;
 
-  constructor(run: Run, work: Startable) {
+  constructor(run: Run, work: Startable | undefined) {
     super();
     this.run = run;
     this.resumption = work;
@@ -92,7 +92,7 @@ export abstract class Strand extends CancelNode implements Runnable {
   /** The same as the last act of a promise job: the strand may go on before this returns. */
   wakeInJob(failed: boolean, value: unknown): void {
     // Somebody's own thenable may settle in the midst of a step, or of another loop's.
-    if (realm.current !== undefined || this.run.hooks !== undefined) {
+    if (realm.current !== undefined || this.run.isWatched) {
       this.wake(failed, value);
       return;
     }
@@ -130,18 +130,24 @@ export abstract class Strand extends CancelNode implements Runnable {
   }
 
   step(): void {
-    const { run } = this;
+    if (this.run.isWatched) this.stepWatched();
+    else this.takeStep();
+  }
+
+  private takeStep(): void {
     const before = realm.current;
     realm.current = this;
     realm.budget = stepBudget;
-    if (run.hooks === undefined) {
-      this.advance();
-    } else {
-      run.hooks.call("beforeStep", this.task);
-      this.advance();
-      run.hooks.call("afterStep", this.task);
-    }
+    this.advance();
     realm.current = before;
+  }
+
+  private stepWatched(): void {
+    const { hooks, contexts } = this.run;
+    hooks?.call("beforeStep", this.task);
+    if (contexts === undefined) this.takeStep();
+    else contexts.enter(this, () => this.takeStep());
+    hooks?.call("afterStep", this.task);
   }
 
   private advance(): void {

@@ -180,12 +180,6 @@ export class TaskStrand extends Strand implements Task<unknown> {
     return this.iterator !== undefined || this.frame !== undefined;
   }
 
-  override step(): void {
-    const { contexts } = this.run;
-    if (contexts === undefined) super.step();
-    else contexts.enter(this, () => super.step());
-  }
-
   protected end(failed: boolean, value: unknown): void {
     if (!failed) {
       this.exit = "finished";
