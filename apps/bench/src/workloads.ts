@@ -76,7 +76,7 @@ export const workloads: readonly Scenario[] = [
       "question; remember the answer. Checked: hits, questions, anonymous answers. An item is one request.",
     1000,
     requests,
-    requests - keys + keys + nobodyAmong(numbers(keys)) * (requests / keys),
+    requests + nobodyAmong(numbers(keys)) * (requests / keys),
   ),
   workload(
     "fan-out",

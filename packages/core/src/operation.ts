@@ -136,7 +136,7 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
       const result = this.begin(strand);
       if (result !== realm.pending) {
         frame.keep(strand);
-        return Promise.resolve(result.value as T);
+        return result.value === undefined ? (nothing as Promise<T>) : Promise.resolve(result.value as T);
       }
     } catch (error) {
       frame.keep(strand);
@@ -155,6 +155,9 @@ function ignoreCancelled(source: Promise<unknown>, chained: Promise<unknown>): v
     if (isCancelled(error)) chained.catch(() => {});
   });
 }
+
+/** What operations without a value are awaited as, once they are done. */
+const nothing: Promise<unknown> = Promise.resolve();
 
 function outcomeOf<T>(strand: AsyncStrand): Promise<T> {
   return new Promise<T>((resolve, reject) => {

@@ -131,7 +131,10 @@ function contended(limit: number): Version {
     const rival = Effect.gen(function* () {
       for (let round = 0; round < size / rivals; round++) yield* work;
     });
-    yield* Effect.all(Array(rivals).fill(rival), { concurrency: "unbounded", discard: true });
+    yield* Effect.all(
+      Array.from({ length: rivals }, () => rival),
+      { concurrency: "unbounded", discard: true },
+    );
     return count;
   });
 }
