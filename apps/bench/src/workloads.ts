@@ -2,9 +2,9 @@
  * Effect's seven core workloads: what each does, in words. The versions are in `contestants/workloads/`.
  *
  * As in effect's own benchmark each round is a small program from boot to shutdown: a run of its own, its services made
- * anew, its resources closed. In one place the work is another: there, which side wins a hedged race is the scheduler's
+ * anew, its resources closed. In two places the work is another. There, which side wins a hedged race is the scheduler's
  * business, and with it how often a call fails; here the replica is slow enough that everybody's primary wins, after the
- * same failures.
+ * same failures. And the gate is opened when its tasks have come to it, not before.
  */
 import type { Scenario } from "./scenario.ts";
 
@@ -120,8 +120,8 @@ export const workloads: readonly Scenario[] = [
   workload(
     "gate",
     "effect's gate, 25 tasks",
-    "Start 25 tasks that wait for one gate; open it; each gives way once and answers; join each in order and add up. An " +
-      "item is one task.",
+    "Start 25 tasks that wait for one gate; once they do, open it; each gives way once and answers; join each in order " +
+      "and add up. An item is one task.",
     4000,
     gated,
     sum(numbers(gated)) * 2,

@@ -15,7 +15,7 @@ export interface Driver {
   becameReady(loop: KernelLoop): void;
   /** The same in a promise job of the host's, which can take the steps itself. */
   becameReadyInJob(loop: KernelLoop): void;
-  arm(entry: KernelTimer): void;
+  arm(entry: KernelTimer, deadline: number): void;
   disarm(entry: KernelTimer): void;
   holdsChanged(): void;
   closed(loop: KernelLoop): void;
@@ -33,8 +33,8 @@ export class KernelTimer extends HeapEntry implements TimerHandle {
   readonly timer: Timer;
   readonly cancels: boolean;
 
-  constructor(deadline: number, sequence: number, loop: KernelLoop, timer: Timer, cancels: boolean) {
-    super(deadline, sequence);
+  constructor(sequence: number, loop: KernelLoop, timer: Timer, cancels: boolean) {
+    super(sequence);
     this.loop = loop;
     this.timer = timer;
     this.cancels = cancels;
@@ -104,8 +104,8 @@ export class KernelLoop implements Loop {
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
-    const entry = new KernelTimer(deadline, timers++, this, timer, order === "deadline");
-    this.driver.arm(entry);
+    const entry = new KernelTimer(timers++, this, timer, order === "deadline");
+    this.driver.arm(entry, deadline);
     return entry;
   }
 

@@ -100,7 +100,7 @@ class KernelDriver implements Kernel, Driver {
   }
 
   nextDeadline(): number {
-    return this.line.size > 0 ? -Infinity : (this.timers.top?.deadline ?? Infinity);
+    return this.line.size > 0 ? -Infinity : (this.timers.deadline);
   }
 
   becameReady(loop: KernelLoop): void {
@@ -124,8 +124,8 @@ class KernelDriver implements Kernel, Driver {
     return true;
   }
 
-  arm(entry: KernelTimer): void {
-    this.timers.add(entry);
+  arm(entry: KernelTimer, deadline: number): void {
+    this.timers.add(entry, deadline);
     entry.loop.timers++;
     if (!this.ticking && this.timers.top === entry) this.rest();
   }
@@ -209,9 +209,12 @@ class KernelDriver implements Kernel, Driver {
 
   /** Everything due, operations first: what is done in time is not cancelled by the deadline that it met. */
   private fire(): void {
+    const { timers } = this;
+    if (timers.top === undefined) return;
     const now = this.now();
     let deadlines: KernelTimer[] | undefined;
-    for (let { top } = this.timers; top !== undefined && top.deadline <= now; { top } = this.timers) {
+    while (timers.deadline <= now) {
+      const top = timers.top as KernelTimer;
       this.remove(top);
       if (top.cancels) (deadlines ??= []).push(top);
       else top.timer.expired();
@@ -226,13 +229,13 @@ class KernelDriver implements Kernel, Driver {
       this.checkQuiet();
       return;
     }
-    const top = this.timers.top;
-    if (top === undefined) {
+    const { deadline } = this.timers;
+    if (deadline === Infinity) {
       this.disarmTimer();
-    } else if (top.deadline < this.armedFor) {
+    } else if (deadline < this.armedFor) {
       this.disarmTimer();
-      this.armedFor = top.deadline;
-      this.disarmHost = this.host.timer(Math.max(0, top.deadline - this.now()), () => {
+      this.armedFor = deadline;
+      this.disarmHost = this.host.timer(Math.max(0, deadline - this.now()), () => {
         this.disarmHost = undefined;
         this.armedFor = Infinity;
         this.sliceEnd = 0;
@@ -273,11 +276,11 @@ class KernelDriver implements Kernel, Driver {
   }
 
   private moveTime(): void {
-    const top = this.timers.top;
+    const { top, deadline } = this.timers;
     if (top === undefined) {
       this.reportDeadlock();
-    } else if (this.clock?.autojump === true || top.deadline <= this.now()) {
-      this.clock?.jumpTo(top.deadline);
+    } else if (this.clock?.autojump === true || deadline <= this.now()) {
+      this.clock?.jumpTo(deadline);
       this.tick();
     }
   }

@@ -1,36 +1,39 @@
 /**
- * Timers, nearest first: a heap of four children a node, which is flatter and kinder to the cache than a binary one.
+ * Timers, nearest first: a heap of four children a node, which is flatter and kinder to the cache than a binary one. The
+ * deadlines lie in an array of their own beside the entries, so that a comparison reads no object.
  *
  * Invariant: every entry knows its index, so cancelling costs O(log n) and leaves nothing behind; equal deadlines keep
  * the order in which they were added.
  */
 export abstract class HeapEntry {
-  readonly deadline: number;
-  private readonly sequence: number;
+  /** Counts those added before, so that equals keep their order. */
+  readonly sequence: number;
   /** Where it is in the heap; -1 outside. */
   index = -1;
 
-  constructor(deadline: number, sequence: number) {
-    this.deadline = deadline;
+  constructor(sequence: number) {
     this.sequence = sequence;
-  }
-
-  isBefore(other: HeapEntry): boolean {
-    return this.deadline === other.deadline ? this.sequence < other.sequence : this.deadline < other.deadline;
   }
 }
 
 export class TimerHeap<E extends HeapEntry> {
   private readonly entries: E[] = [];
+  private readonly deadlines: number[] = [];
 
   /** The nearest entry. */
   get top(): E | undefined {
     return this.entries[0];
   }
 
-  add(entry: E): void {
+  /** When the nearest entry is due; `Infinity` if there is none. */
+  get deadline(): number {
+    return this.deadlines[0] ?? Infinity;
+  }
+
+  add(entry: E, deadline: number): void {
     this.entries.push(entry);
-    this.rise(entry, this.entries.length - 1);
+    this.deadlines.push(deadline);
+    this.rise(entry, deadline, this.entries.length - 1);
   }
 
   [Symbol.iterator](): Iterator<E> {
@@ -43,50 +46,56 @@ export class TimerHeap<E extends HeapEntry> {
     if (index < 0) return false;
     entry.index = -1;
     const last = this.entries.pop() as E;
+    const deadline = this.deadlines.pop() as number;
     if (last === entry) return true;
-    const above = this.entries[(index - 1) >> 2];
-    if (index > 0 && above !== undefined && last.isBefore(above)) this.rise(last, index);
-    else this.sink(last, index);
+    if (index > 0 && this.isBefore(last, deadline, (index - 1) >> 2)) this.rise(last, deadline, index);
+    else this.sink(last, deadline, index);
     return true;
   }
 
-  private rise(entry: E, start: number): void {
-    const { entries } = this;
-    let index = start;
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 2;
-      const parent = entries[parentIndex] as E;
-      if (!entry.isBefore(parent)) break;
-      entries[index] = parent;
-      parent.index = index;
-      index = parentIndex;
-    }
-    entries[index] = entry;
+  private isBefore(entry: E, deadline: number, index: number): boolean {
+    const other = this.deadlines[index] as number;
+    return deadline < other || (deadline === other && entry.sequence < (this.entries[index] as E).sequence);
+  }
+
+  private place(entry: E, deadline: number, index: number): void {
+    this.entries[index] = entry;
+    this.deadlines[index] = deadline;
     entry.index = index;
   }
 
-  private sink(entry: E, start: number): void {
-    const { entries } = this;
+  private rise(entry: E, deadline: number, start: number): void {
+    let index = start;
+    while (index > 0) {
+      const above = (index - 1) >> 2;
+      if (!this.isBefore(entry, deadline, above)) break;
+      this.place(this.entries[above] as E, this.deadlines[above] as number, index);
+      index = above;
+    }
+    this.place(entry, deadline, index);
+  }
+
+  private sink(entry: E, deadline: number, start: number): void {
+    const { entries, deadlines } = this;
     const size = entries.length;
     let index = start;
     for (;;) {
       const first = index * 4 + 1;
       if (first >= size) break;
-      let nearest = entries[first] as E;
-      let nearestIndex = first;
-      for (let child = first + 1; child < Math.min(first + 4, size); child++) {
-        const candidate = entries[child] as E;
-        if (candidate.isBefore(nearest)) {
-          nearest = candidate;
-          nearestIndex = child;
+      const end = Math.min(first + 4, size);
+      let nearest = first;
+      let least = deadlines[first] as number;
+      for (let child = first + 1; child < end; child++) {
+        const candidate = deadlines[child] as number;
+        if (candidate < least || (candidate === least && this.isBefore(entries[child] as E, candidate, nearest))) {
+          nearest = child;
+          least = candidate;
         }
       }
-      if (!nearest.isBefore(entry)) break;
-      entries[index] = nearest;
-      nearest.index = index;
-      index = nearestIndex;
+      if (this.isBefore(entry, deadline, nearest)) break;
+      this.place(entries[nearest] as E, least, index);
+      index = nearest;
     }
-    entries[index] = entry;
-    entry.index = index;
+    this.place(entry, deadline, index);
   }
 }
