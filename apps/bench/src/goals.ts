@@ -82,6 +82,8 @@ export function judge({ rows }: Results): Verdict[] {
     const text = `${row.title}: ${who} at most ${limit}`;
     if (value === undefined || other === undefined) return [{ text, figure: "–", met: undefined }];
     const figure = value / other;
-    return [{ text, figure: show(figure) + (against === undefined ? ` ${row.unit}` : "×"), met: figure <= most }];
+    return [
+      { text, figure: show(figure) + (against === undefined ? ` ${row.unit}` : "×"), met: figure <= most },
+    ];
   });
 }

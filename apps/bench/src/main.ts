@@ -89,7 +89,8 @@ async function resultsOn(runtime: Runtime): Promise<Results> {
     const figures = await bundleBytes();
     rows.push({ id: "bundle", title: "bundle of the smallest program", unit: "B", size: 1, figures });
   }
-  if (rows.length === 0) throw new Error(`No scenario has "${String(values.only)}" in its name. See scenarios.ts.`);
+  if (rows.length === 0)
+    throw new Error(`No scenario has "${String(values.only)}" in its name. See scenarios.ts.`);
   return {
     runtime: runtime.name,
     machine: `${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? "an unknown processor"}`,
@@ -109,7 +110,13 @@ async function main(): Promise<void> {
   for (const runtime of values.node.map(runtimeAt)) all.push(await resultsOn(runtime));
   progress("");
   if (values.json) {
-    process.stdout.write(`${JSON.stringify(all.map((results) => ({ ...results, goals: judge(results) })), undefined, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify(
+        all.map((results) => ({ ...results, goals: judge(results) })),
+        undefined,
+        2,
+      )}\n`,
+    );
   } else {
     for (const results of all) {
       printTable(results);

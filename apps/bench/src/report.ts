@@ -114,6 +114,9 @@ export async function writeReport(folder: string, all: readonly Results[]): Prom
   const file = path.join(folder, "index.html");
   const body = `<h1>anyloop: the bench</h1>\n${comparison(all)}\n${all.map(section).join("\n")}`;
   const head = `<meta charset="utf-8"><title>anyloop: the bench</title><style>${style}</style>`;
-  await writeFile(file, `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body}\n</body></html>\n`);
+  await writeFile(
+    file,
+    `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body}\n</body></html>\n`,
+  );
   return file;
 }

@@ -30,7 +30,9 @@ function lines(row: Row): string[][] {
 export function printTable({ rows, runtime, machine }: Results): void {
   console.log(styleText("bold", `\n${runtime} on ${machine}; medians`));
   for (const row of rows) {
-    console.log(`\n${styleText("bold", row.title)}${" ".repeat(Math.max(1, 52 - row.title.length))}÷ us  ÷ floor`);
+    console.log(
+      `\n${styleText("bold", row.title)}${" ".repeat(Math.max(1, 52 - row.title.length))}÷ us  ÷ floor`,
+    );
     for (const [name = "", value = "", ours = "", floors = ""] of lines(row)) {
       const text = `  ${name.padEnd(22)}${value.padStart(18)}${ours.padStart(14)}${floors.padStart(9)}`;
       console.log(name === us ? styleText("green", text) : text);

@@ -10,9 +10,10 @@ import { isOperation, isThenable } from "./brand.ts";
 import { AmbientContextError, UsageError } from "./errors.ts";
 import { realm } from "./realm.ts";
 import { Frame, passing, type Startable, type Stepper, type Strand } from "./strand.ts";
+import type { TaskStrand } from "./task.ts";
 import type { AnyWork } from "./types.ts";
 
-type AnyFunction = (...args: never[]) => unknown;
+export type AnyFunction = (...args: never[]) => unknown;
 
 const generatorFunctionPrototype: unknown = Object.getPrototypeOf(function* () {});
 const asyncFunctionPrototype: unknown = Object.getPrototypeOf(async () => {});
@@ -34,6 +35,11 @@ class BodyCall implements Startable {
   begin(strand: Strand): IteratorResult<unknown, unknown> {
     return beginBody(strand, this.body, undefined, undefined, this.args);
   }
+
+  unpackInto(task: TaskStrand): true {
+    task.expectCall(this.body, undefined, this.args);
+    return true;
+  }
 }
 
 const noArguments: readonly unknown[] = [];
@@ -47,7 +53,12 @@ export function startable(work: AnyWork | AnyFunction, args: readonly unknown[] 
   );
 }
 
-function apply(body: AnyFunction, self: unknown, first: unknown, args: readonly unknown[] | undefined): unknown {
+function apply(
+  body: AnyFunction,
+  self: unknown,
+  first: unknown,
+  args: readonly unknown[] | undefined,
+): unknown {
   return args === undefined ? body.call(self, first as never) : Reflect.apply(body, self, args);
 }
 

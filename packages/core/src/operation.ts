@@ -6,16 +6,16 @@
  */
 import { storage } from "./ambient.ts";
 import type { AsyncFrame, AsyncStrand } from "./async-frame.ts";
-import { beginBody } from "./body.ts";
+import { type AnyFunction, beginBody } from "./body.ts";
 import { operationBrand } from "./brand.ts";
 import { debug } from "./debug.ts";
 import { AmbientContextError, isCancelled, UsageError } from "./errors.ts";
 import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
 import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./strand.ts";
+import type { TaskStrand } from "./task.ts";
 import { crossed } from "./trace.ts";
 import type { Coroutine, Instruction, Operation } from "./types.ts";
 
-type AnyFunction = (...args: never[]) => unknown;
 type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
 type Rejected<R> = ((error: unknown) => R | PromiseLike<R>) | null | undefined;
 
@@ -76,6 +76,10 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     const iterator = this[Symbol.iterator]() as unknown as Stepper;
     strand.iterator = iterator;
     return iterator.next(undefined);
+  }
+
+  unpackInto(_task: TaskStrand): boolean {
+    return false;
   }
 
   then<A = T, B = never>(onFulfilled?: Fulfilled<T, A>, onRejected?: Rejected<B>): Promise<A | B> {
@@ -211,6 +215,12 @@ export class CallOperation<T> extends OperationBase<T> {
 
   override begin(strand: Strand): IteratorResult<unknown, unknown> {
     return beginBody(strand, this.body, this.self, this.first, this.args);
+  }
+
+  override unpackInto(task: TaskStrand): boolean {
+    if (this.self !== undefined) return false;
+    task.expectCall(this.body, this.first, this.args);
+    return true;
   }
 }
 

@@ -28,6 +28,8 @@ export interface Startable {
   readonly named: { readonly name: string };
   /** Sets the strand's iterator and gives the answer of its first step. May throw what a body throws. */
   begin(strand: Strand): IteratorResult<unknown, unknown>;
+  /** Leaves with a task all that it needs to begin, if that is little: then this object need not outlive the call. */
+  unpackInto(task: TaskStrand): boolean;
 }
 
 /** What a parked strand waits for. */
@@ -76,6 +78,11 @@ export abstract class Strand extends CancelNode implements Runnable {
     super();
     this.run = run;
     this.resumption = work;
+  }
+
+  /** First step of what is to run above the frames there are. */
+  protected begin(work: unknown): IteratorResult<unknown, unknown> {
+    return (work as Startable).begin(this);
   }
 
   /** The bottom of the stack was reached. */
@@ -158,11 +165,7 @@ export abstract class Strand extends CancelNode implements Runnable {
       const iterator = this.iterator;
       try {
         const result =
-          iterator === undefined
-            ? (value as Startable).begin(this)
-            : failed
-              ? iterator.throw(value)
-              : iterator.next(value);
+          iterator === undefined ? this.begin(value) : failed ? iterator.throw(value) : iterator.next(value);
         // Some engines pass on the value of what `yield*` was answered, not the answer itself.
         if (result === realm.pending || (result.done !== true && result.value === realm.pending.value)) {
           if (this.iterator !== undefined) return;

@@ -22,8 +22,8 @@ import { Start, type TaskStatus } from "./start.ts";
 import { Frame, type Strand, type Waiting } from "./strand.ts";
 import type { ReceiveStream } from "./streams.ts";
 import { openFrame } from "./ambient.ts";
-import { type Locals, nameGiven, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
-import type { AnyWork, Body, Handler, NameOptions, Operation, Work } from "./types.ts";
+import { type Locals, nameGiven, Phase, realError, type Task, type TaskHome, TaskStrand } from "./task.ts";
+import type { Body, Handler, NameOptions, Operation, Work } from "./types.ts";
 
 export interface StartSoonOptions extends NameOptions {
   /** Does not hold the group open, and is cancelled once the others are done. */
@@ -170,7 +170,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   startSoon<T>(work: Work<T>, options?: StartSoonOptions): Task<T> {
     this.assertOpen();
     const { run } = this.host;
-    const begins = startable(work as AnyWork);
+    const begins = startable(work);
     const task = new TaskStrand(run, begins, this, nameGiven(options), this.localsOfCaller(), this.scope);
     return this.adopt(task, options?.daemon === true) as unknown as Task<T>;
   }
@@ -256,8 +256,8 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   taskEnded(task: TaskStrand): void {
     if (this.daemons?.delete(task) !== true) this.holding--;
-    if (task.exit === "failed") this.fail(task.error);
-    else if (task.exit === "cancelled") this.noteCancelled(task.error as Cancelled, task);
+    if (task.phase === Phase.failed) this.fail(task.error);
+    else if (task.phase === Phase.cancelled) this.noteCancelled(task.error as Cancelled, task);
     for (const reader of this.readers) reader.push(task);
     this.settle();
   }

@@ -4,6 +4,7 @@
  * Invariant: a task ends exactly once, as finished, failed or cancelled; those who wait for it are told first, its home
  * (the group, the pending start, the run) after them, so that a group learns of an error before of its echo in a joiner.
  */
+import { type AnyFunction, beginBody } from "./body.ts";
 import type { CancelNode } from "./cancel-tree.ts";
 import {
   type Cancelled,
@@ -73,14 +74,38 @@ export interface ExitListener {
 /** Values of `TaskLocal`s, copied when one of them is set. */
 export type Locals = ReadonlyMap<object, unknown>;
 
+/**
+ * Where a task is. Before it begins: whether `resumption` is the one argument of its body, all of them, or other work.
+ * Numbers in order, because every step looks.
+ */
+export const Phase = {
+  work: 0,
+  call: 1,
+  apply: 2,
+  running: 3,
+  finished: 4,
+  failed: 5,
+  cancelled: 6,
+} as const;
+
+const states: readonly TaskState[] = [
+  "pending",
+  "pending",
+  "pending",
+  "running",
+  "finished",
+  "failed",
+  "cancelled",
+];
+
 export class TaskStrand extends Strand implements Task<unknown> {
   readonly id: number;
   home: TaskHome;
   locals: Locals | undefined;
-  /** @internal Undefined before the end. */
-  exit: "finished" | "failed" | "cancelled" | undefined = undefined;
-  /** Whatever has the task's name, so that nobody spells it out before it is asked for. */
-  private readonly named: { readonly name: string };
+  /** @internal */
+  phase: number = Phase.work;
+  /** Whatever has the task's name, so that nobody spells it out before it is asked for; the body, if that begins. */
+  private named: { readonly name: string };
   private listeners: Set<ExitListener> | undefined = undefined;
 
   /** `under` is the node the task runs under; undefined for the main task. */
@@ -92,13 +117,32 @@ export class TaskStrand extends Strand implements Task<unknown> {
     locals: Locals | undefined,
     under: CancelNode | undefined,
   ) {
-    super(run, work);
+    super(run, undefined);
     this.id = ++run.lastTaskId;
     this.home = home;
     this.locals = locals;
     this.named = named ?? work.named;
+    if (named !== undefined || !work.unpackInto(this)) this.resumption = work;
     run.contexts?.capture(this);
     if (under !== undefined) this.attach(under);
+  }
+
+  /** Only what is left of a call is kept until it begins: many tasks that wait to begin live long enough to be moved. */
+  expectCall(body: AnyFunction, first: unknown, args: readonly unknown[] | undefined): void {
+    this.named = body;
+    this.phase = args === undefined ? Phase.call : Phase.apply;
+    this.resumption = args ?? first;
+  }
+
+  protected override begin(work: unknown): IteratorResult<unknown, unknown> {
+    const { phase } = this;
+    if (phase === Phase.running) return super.begin(work);
+    this.phase = Phase.running;
+    if (phase === Phase.work) return super.begin(work);
+    const body = this.named as AnyFunction;
+    return phase === Phase.call
+      ? beginBody(this, body, undefined, work, undefined)
+      : beginBody(this, body, undefined, undefined, work as readonly unknown[]);
   }
 
   /** Begins to run in a later step. */
@@ -127,23 +171,21 @@ export class TaskStrand extends Strand implements Task<unknown> {
   }
 
   get hasEnded(): boolean {
-    return this.exit !== undefined;
+    return this.phase >= Phase.finished;
   }
 
   get status(): TaskState {
-    if (this.exit !== undefined) return this.exit;
-    if (this.pending !== undefined) return "cancelling";
-    return this.hasBegun ? "running" : "pending";
+    return !this.hasEnded && this.pending !== undefined ? "cancelling" : (states[this.phase] as TaskState);
   }
 
   get value(): unknown {
-    if (this.exit === "finished") return this.resumption;
+    if (this.phase === Phase.finished) return this.resumption;
     throw this.failure();
   }
 
   get error(): unknown {
     if (!this.hasEnded) throw new TaskNotFinished(this.name);
-    return this.exit === "finished" ? undefined : this.resumption;
+    return this.phase === Phase.finished ? undefined : this.resumption;
   }
 
   cancel(reason?: unknown): void {
@@ -161,8 +203,8 @@ export class TaskStrand extends Strand implements Task<unknown> {
 
   /** What `join` throws. */
   failure(): Error {
-    if (this.exit === "failed") return new TaskFailed(this.name, this.resumption);
-    if (this.exit === "cancelled") {
+    if (this.phase === Phase.failed) return new TaskFailed(this.name, this.resumption);
+    if (this.phase === Phase.cancelled) {
       return new TaskCancelled(`The task ${this.name} was cancelled before it finished.`, this.resumption);
     }
     return new TaskNotFinished(this.name);
@@ -176,19 +218,15 @@ export class TaskStrand extends Strand implements Task<unknown> {
     this.listeners?.delete(listener);
   }
 
-  private get hasBegun(): boolean {
-    return this.iterator !== undefined || this.frame !== undefined;
-  }
-
   protected end(failed: boolean, value: unknown): void {
     if (!failed) {
-      this.exit = "finished";
+      this.phase = Phase.finished;
       this.resumption = value;
     } else if (isCancelled(value) && this.isWithin(value)) {
-      this.exit = "cancelled";
+      this.phase = Phase.cancelled;
       this.resumption = value;
     } else {
-      this.exit = "failed";
+      this.phase = Phase.failed;
       this.resumption = realError(value, this.name);
       ended(value, this.name);
     }
@@ -242,14 +280,14 @@ class Join extends Leaf<unknown> implements ExitListener {
   taskExited(): void {
     const { target } = this;
     if (!this.wantsValue) this.resume(undefined);
-    else if (target.exit === "finished") this.resume(target.resumption);
+    else if (target.phase === Phase.finished) this.resume(target.resumption);
     else this.fail(target.failure());
   }
 
   private settle(strand: Strand): IteratorResult<unknown, unknown> {
     const { target } = this;
     if (!this.wantsValue) return this.complete(strand, undefined);
-    return target.exit === "finished"
+    return target.phase === Phase.finished
       ? this.complete(strand, target.resumption)
       : this.refuse(strand, target.failure());
   }

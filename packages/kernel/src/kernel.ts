@@ -100,7 +100,7 @@ class KernelDriver implements Kernel, Driver {
   }
 
   nextDeadline(): number {
-    return this.line.size > 0 ? -Infinity : (this.timers.deadline);
+    return this.line.size > 0 ? -Infinity : this.timers.deadline;
   }
 
   becameReady(loop: KernelLoop): void {
@@ -214,7 +214,7 @@ class KernelDriver implements Kernel, Driver {
     const now = this.now();
     let deadlines: KernelTimer[] | undefined;
     while (timers.deadline <= now) {
-      const top = timers.top as KernelTimer;
+      const { top } = timers;
       this.remove(top);
       if (top.cancels) (deadlines ??= []).push(top);
       else top.timer.expired();

@@ -87,7 +87,10 @@ export class TimerHeap<E extends HeapEntry> {
       let least = deadlines[first] as number;
       for (let child = first + 1; child < end; child++) {
         const candidate = deadlines[child] as number;
-        if (candidate < least || (candidate === least && this.isBefore(entries[child] as E, candidate, nearest))) {
+        if (
+          candidate < least ||
+          (candidate === least && this.isBefore(entries[child] as E, candidate, nearest))
+        ) {
           nearest = child;
           least = candidate;
         }

@@ -78,11 +78,7 @@ const sleepStorm: Version = (size) =>
     return await joinEach(tasks);
   });
 
-async function echo(
-  size: number,
-  receive: ReceiveStream<number>,
-  send: SendStream<number>,
-): Promise<void> {
+async function echo(size: number, receive: ReceiveStream<number>, send: SendStream<number>): Promise<void> {
   for (let index = 0; index < size; index++) await send.send((await receive.receive()) + 1);
 }
 
