@@ -125,7 +125,7 @@ export const scenarios: readonly Scenario[] = [
     id: "recursion",
     title: "recursion to depth 1000",
     work: "Delegate to the depth of 1 000, wait there a hundred times for a resolved promise, return. An item is one level.",
-    size: 10 * recursion.depth,
+    size: 100 * recursion.depth,
     keepsSize: true,
     expected: (size) => (size / recursion.depth) * recursion.waits,
   },

@@ -127,6 +127,7 @@ class GroupFrame extends Frame {
   leave(strand: Strand, failed: boolean, value: unknown): boolean {
     const { group } = this;
     if (!group.bodyEnded) {
+      // Also where nothing runs any more: the end of a group gives the others a turn, as in anyio.
       strand.waitIn(this, group);
       group.endBody(failed, value);
       return false;
@@ -153,12 +154,12 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   private closed = false;
   private value: unknown = undefined;
   /** In order of occurrence. */
-  private readonly errors = new Set<unknown>();
+  private errors: Set<unknown> | undefined = undefined;
   /** A cancellation from around the group that ended the body or a child. */
   private passing: Cancelled | undefined = undefined;
   /** The group's own cancellation, once it has ended the body or a child. */
   private own: Cancelled | undefined = undefined;
-  private readonly readers: Completed[] = [];
+  private readers: Completed[] | undefined = undefined;
 
   constructor(host: Strand, options: TaskGroupOptions) {
     this.host = host;
@@ -202,7 +203,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
 
   completed(): ReceiveStream<Task<unknown>> {
     const reader = new Completed(this);
-    this.readers.push(reader);
+    (this.readers ??= []).push(reader);
     return reader;
   }
 
@@ -258,7 +259,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     if (this.daemons?.delete(task) !== true) this.holding--;
     if (task.phase === Phase.failed) this.fail(task.error);
     else if (task.phase === Phase.cancelled) this.noteCancelled(task.error as Cancelled, task);
-    for (const reader of this.readers) reader.push(task);
+    if (this.readers !== undefined) for (const reader of this.readers) reader.push(task);
     this.settle();
   }
 
@@ -280,11 +281,12 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   /** Everything has ended: takes the scope off the host and says how the group ended. */
   close(): true {
     const { host, scope } = this;
-    const errors = [...this.errors];
     this.closed = true;
     scope.unlink(host);
-    if (errors.length === 1 && !this.strict) return host.outcome(true, errors[0]);
-    if (errors.length > 0) return host.outcome(true, new TaskGroupError(errors));
+    if (this.errors !== undefined) {
+      const errors = [...this.errors];
+      return host.outcome(true, errors.length === 1 && !this.strict ? errors[0] : new TaskGroupError(errors));
+    }
     // Cancelled around the group as well by now, the code after it is not to run: that cancellation goes on instead.
     if (this.own !== undefined && !scope.takesOut(this.own)) this.passing ??= scope.pending;
     return this.passing === undefined ? host.outcome(false, this.value) : host.outcome(true, this.passing);
@@ -295,14 +297,14 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   private fail(error: unknown): void {
-    if (!this.isCounted(error)) this.errors.add(error);
+    if (!this.isCounted(error)) (this.errors ??= new Set()).add(error);
     this.scope.cancel(`a task of the group failed: ${brief(error)}`);
   }
 
   /** Once by identity; the echo that a joiner throws is not another error. */
   private isCounted(error: unknown): boolean {
     for (let cause = error; ; cause = cause.cause) {
-      if (this.errors.has(cause)) return true;
+      if (this.errors?.has(cause) === true) return true;
       if (!(cause instanceof TaskFailed)) return false;
     }
   }
@@ -314,7 +316,7 @@ export class Group implements TaskGroup, TaskHome, Waiting {
   }
 
   private settle(): void {
-    for (const reader of this.readers) reader.checkEnd();
+    if (this.readers !== undefined) for (const reader of this.readers) reader.checkEnd();
     if (!this.bodyEnded || this.holding > 0) return;
     if (this.isEmpty) {
       if (this.host.waiting === this) this.host.wake(false, undefined);
