@@ -10,10 +10,10 @@ import type { ByteReceiveStream, ByteStream } from "./streams.ts";
 import { checkpointIfCancelled } from "./suspend.ts";
 import type { Coroutine, Operation } from "./types.ts";
 
-const empty = new Uint8Array(0);
-const encoder = new TextEncoder();
+const empty = /* @__PURE__ */ new Uint8Array(0);
+const encoder = /* @__PURE__ */ new TextEncoder();
 /** A zero width no-break space at the beginning of a line is text, not a mark of the encoding. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 const newline = encoder.encode("\n");
 const carriageReturn = 13;
 /** Default of `receive`, and the most that one line may have. */

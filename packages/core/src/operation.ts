@@ -161,7 +161,7 @@ function ignoreCancelled(source: Promise<unknown>, chained: Promise<unknown>): v
 }
 
 /** What operations without a value are awaited as, once they are done. */
-const nothing: Promise<unknown> = Promise.resolve();
+const nothing: Promise<unknown> = /* @__PURE__ */ Promise.resolve();
 
 function outcomeOf<T>(strand: AsyncStrand): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -260,6 +260,7 @@ export function operation<A extends readonly unknown[], T>(
 export function operation<This, A extends readonly unknown[], T>(
   body: (this: This, ...args: A) => Coroutine<T>,
 ): (this: This, ...args: A) => Operation<T>;
+// @__NO_SIDE_EFFECTS__
 export function operation<A extends readonly unknown[], T>(
   body: (this: unknown, ...args: A) => Coroutine<T>,
 ): (this: unknown, ...args: A) => Operation<T> {

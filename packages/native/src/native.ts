@@ -20,7 +20,7 @@ const stepsPerLook = 16;
 /** Longest delay that hosts keep; a longer one is armed again when it is over. */
 const longestDelay = 2_147_483_647;
 
-const settled = Promise.resolve();
+const settled = /* @__PURE__ */ Promise.resolve();
 
 /** All runs share the slice: many small ones must leave the host its turn as one large one does. */
 const slice = { end: 0, left: 0 };
