@@ -116,7 +116,16 @@ export class WaitQueue<W extends Queued<unknown>> {
 
   shift(): W | undefined {
     const { head } = this;
-    if (head !== undefined) this.remove(head);
+    if (head === undefined) return undefined;
+    const next = head.behind as W | undefined;
+    this.head = next;
+    if (next === undefined) {
+      this.tail = undefined;
+    } else {
+      next.ahead = undefined;
+      head.behind = undefined;
+    }
+    this.count--;
     return head;
   }
 }
