@@ -4,7 +4,7 @@ import type { Growth } from "./results.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Scenario } from "./scenario.ts";
 
-const effort = { rounds: 3, warmUps: 1, patience: 3000 };
+const effort = { rounds: 3, warmUps: 1, turn: 100, patience: 3000 };
 /** Milliseconds one performance may take, as far as the size before lets us guess. */
 const most = 15_000;
 

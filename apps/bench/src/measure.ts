@@ -6,15 +6,17 @@
  */
 import { contestants } from "./contestants.ts";
 import { Player } from "./player.ts";
-import type { Performed } from "./performer.ts";
+import type { Order, Performed } from "./performer.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Scenario } from "./scenario.ts";
 
 export interface Effort {
   /** Performances that count, for each contestant. */
   readonly rounds: number;
-  /** Performances before them, in which engines compile. */
+  /** Rounds before them, in which engines compile. */
   readonly warmUps: number;
+  /** Milliseconds that a contestant's turn is to take: it performs as often as fits, at least once. */
+  readonly turn: number;
   /** A contestant whose performance takes longer, in milliseconds, is measured once only. */
   readonly patience: number;
 }
@@ -39,13 +41,14 @@ export async function playersOf(scenario: Scenario, runtime: Runtime): Promise<P
   return able;
 }
 
-function figureOf(scenario: Scenario, size: number, performed: Performed): number {
+function figureOf(scenario: Scenario, { size, times }: Order, performed: Performed): number {
   if (scenario.unit === "B") return performed.result;
-  return ((scenario.clock === "cpu" ? performed.cpu : performed.wall) * 1e6) / size;
+  return ((scenario.clock === "cpu" ? performed.cpu : performed.wall) * 1e6) / (size * times);
 }
 
-async function performChecked(player: Player, scenario: Scenario, size: number): Promise<Performed> {
-  const performed = await player.perform({ size });
+async function performChecked(player: Player, scenario: Scenario, order: Order): Promise<Performed> {
+  const { size } = order;
+  const performed = await player.perform(order);
   const expected = scenario.expected(size);
   if (scenario.unit !== "B" && performed.result !== expected) {
     throw new Error(
@@ -54,6 +57,13 @@ async function performChecked(player: Player, scenario: Scenario, size: number):
     );
   }
   return performed;
+}
+
+/** As many performances as fill a turn, by how long the second one takes: the first was not compiled yet. */
+async function orderFor(player: Player, scenario: Scenario, size: number, effort: Effort): Promise<Order> {
+  const { wall } = await performChecked(player, scenario, { size, times: 1 });
+  const fits = Math.floor(effort.turn / Math.max(wall, 0.1));
+  return { size, times: scenario.unit === "B" ? 1 : Math.max(1, fits) };
 }
 
 /** One after the other within a round, and each round begins with another one. */
@@ -70,18 +80,20 @@ export async function measure(
   effort: Effort,
 ): Promise<Figures> {
   const figures = new Map<string, number[]>();
-  const keen: Player[] = [];
+  const orders = new Map<Player, Order>();
   for (const player of players) {
-    const first = await performChecked(player, scenario, size);
-    if (first.wall > effort.patience) figures.set(player.contestant, [figureOf(scenario, size, first)]);
-    else keen.push(player);
+    const once = { size, times: 1 };
+    const first = await performChecked(player, scenario, once);
+    if (first.wall > effort.patience) figures.set(player.contestant, [figureOf(scenario, once, first)]);
+    else orders.set(player, await orderFor(player, scenario, size, effort));
   }
-  for (const player of inTurn(keen, effort.warmUps - 1)) await performChecked(player, scenario, size);
-  for (const player of inTurn(keen, effort.rounds)) {
-    const performed = await performChecked(player, scenario, size);
+  const keen = [...orders];
+  for (const [player, order] of inTurn(keen, effort.warmUps)) await performChecked(player, scenario, order);
+  for (const [player, order] of inTurn(keen, effort.rounds)) {
+    const performed = await performChecked(player, scenario, order);
     figures.set(player.contestant, [
       ...(figures.get(player.contestant) ?? []),
-      figureOf(scenario, size, performed),
+      figureOf(scenario, order, performed),
     ]);
   }
   return Object.fromEntries(

@@ -9,9 +9,14 @@ import { collectGarbage } from "./heap.ts";
 
 export interface Order {
   readonly size: number;
+  /**
+   * How many times in a row, with one collection before all of them. A collection makes engines forget the code they
+   * have compiled for objects of which none is left, and what is to be measured is not how soon they compile it again.
+   */
+  readonly times: number;
 }
 
-/** What a performance took and gave, in milliseconds. */
+/** What the performances took together, in milliseconds, and what each of them gave. */
 export interface Performed {
   readonly wall: number;
   readonly cpu: number;
@@ -25,7 +30,7 @@ const contestant = contestants.find(({ name }) => name === contestantName);
 const { performances } = (await contestant?.load()) ?? { performances: {} };
 const perform = performances[scenarioId ?? ""];
 
-async function performOnce({ size }: Order): Promise<Performed> {
+async function carryOut({ size, times }: Order): Promise<Performed> {
   if (perform === undefined) {
     throw new Error(`${String(contestantName)} has no version of ${String(scenarioId)}.`);
   }
@@ -33,6 +38,10 @@ async function performOnce({ size }: Order): Promise<Performed> {
   const cpuBefore = process.cpuUsage();
   const started = performance.now();
   const result = await perform(size);
+  for (let time = 1; time < times; time++) {
+    const again = await perform(size);
+    if (again !== result) throw new Error(`It gave ${String(result)} at first and ${String(again)} later.`);
+  }
   const wall = performance.now() - started;
   const { user, system } = process.cpuUsage(cpuBefore);
   return { wall, cpu: (user + system) / 1000, result };
@@ -40,7 +49,7 @@ async function performOnce({ size }: Order): Promise<Performed> {
 
 process.stdout.write("ready\n");
 for await (const line of createInterface({ input: process.stdin })) {
-  const answer: Answer = await performOnce(JSON.parse(line) as Order).catch((error: unknown) => ({
+  const answer: Answer = await carryOut(JSON.parse(line) as Order).catch((error: unknown) => ({
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   }));
   process.stdout.write(`${JSON.stringify(answer)}\n`);

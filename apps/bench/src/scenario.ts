@@ -12,8 +12,6 @@ export interface Scenario {
   readonly work: string;
   /** Items in one performance. */
   readonly size: number;
-  /** The size belongs to the scenario and is not cut down for a quick run. */
-  readonly keepsSize?: boolean;
   /** The check figure. */
   readonly expected: (size: number) => number;
   /** Wall-clock time, or the processor time of the process where most of a performance is waiting. */
