@@ -29,6 +29,7 @@ const goals: readonly Goal[] = [
   times("spawn-once", "effect", 1 / 4),
   times("spawn-once", "effection", 1 / 100),
   times("spawn-fresh", "effect", 1),
+  times("spawn-plain", "effect", 1),
   times("checkpoint", "promises", 1.3),
   times("checkpoint", "effect", 1),
   times("checkpoint", "promises", 2, "native"),

@@ -59,7 +59,7 @@ async function performChecked(player: Player, scenario: Scenario, order: Order):
   return performed;
 }
 
-/** As many performances as fill a turn, by how long the second one takes: the first was not compiled yet. */
+/** As many performances as fill a turn. */
 async function orderFor(player: Player, scenario: Scenario, size: number, effort: Effort): Promise<Order> {
   const { wall } = await performChecked(player, scenario, { size, times: 1 });
   const fits = Math.floor(effort.turn / Math.max(wall, 0.1));

@@ -1,7 +1,7 @@
 /** What a run of the bench found out, as `--json` prints it and the reports read it. */
 import type { Figures } from "./measure.ts";
 
-export type Unit = "ns" | "B" | "ms";
+type Unit = "ns" | "B" | "ms";
 
 export interface Row {
   readonly id: string;

@@ -44,6 +44,13 @@ const spawnFresh: Version = (size) =>
     return await joinEach(tasks);
   });
 
+const spawnPlain: Version = (size) =>
+  taskGroup(async (group) => {
+    const tasks: Task<number>[] = [];
+    for (let index = 0; index < size; index++) tasks.push(group.startSoon(() => index));
+    return await joinEach(tasks);
+  });
+
 const spin: Version = async (size) => {
   let count = 0;
   for (; count < size; count++) await checkpoint();
@@ -177,6 +184,7 @@ const parkedBytes: Version = (size) =>
 const versions: Readonly<Record<string, Version>> = {
   "spawn-once": spawnOnce,
   "spawn-fresh": spawnFresh,
+  "spawn-plain": spawnPlain,
   checkpoint: spin,
   "resolved-promise": resolvedPromise,
   "await-ready": awaitReady,

@@ -62,6 +62,13 @@ const spawnFresh: Version = (size) =>
     return yield* joinEach(tasks);
   });
 
+const spawnPlain: Version = (size) =>
+  taskGroup(function* (group) {
+    const tasks: Task<number>[] = [];
+    for (let index = 0; index < size; index++) tasks.push(group.startSoon(() => index));
+    return yield* joinEach(tasks);
+  });
+
 const spin: Version = operation(function* spin(size: number): Coroutine<number> {
   let count = 0;
   for (; count < size; count++) yield* checkpoint();
@@ -318,6 +325,7 @@ const parkedBytes: Version = (size) =>
 const versions: Readonly<Record<string, Version>> = {
   "spawn-once": spawnOnce,
   "spawn-fresh": spawnFresh,
+  "spawn-plain": spawnPlain,
   checkpoint: spin,
   "resolved-promise": resolvedPromise,
   "sleep-storm": sleepStorm,

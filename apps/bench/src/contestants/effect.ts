@@ -4,7 +4,7 @@
  *
  * What differs: "gives way" is `Effect.yieldNow`, a turn of the host for each batch; the `checkpoint` is the cheapest
  * effect that its loop sees at all, a `sync`. A fiber's body is the smallest there is (`succeed`, `sync`, `never`), not a
- * generator, which costs it up to twice the time and three times the bytes. `Fiber.join` throws no wrapper. Nearest to a
+ * generator, which costs it up to twice the time and twice the bytes. `Fiber.join` throws no wrapper. Nearest to a
  * cancel scope, and cheaper than its `timeout` (a fiber each), is `Effect.scoped`, which cannot be cancelled by itself.
  */
 import { type Cause, Effect, Fiber, Latch, Queue, Semaphore } from "effect";
@@ -30,6 +30,20 @@ const spawnOnce: Version = Effect.fnUntraced(function* (size: number) {
 });
 
 const spawnFresh: Version = Effect.fnUntraced(function* (size: number) {
+  const fibers: Fiber.Fiber<number>[] = [];
+  for (let index = 0; index < size; index++) {
+    fibers.push(
+      yield* Effect.forkChild(
+        Effect.gen(function* () {
+          return index;
+        }),
+      ),
+    );
+  }
+  return yield* joinEach(fibers);
+});
+
+const spawnPlain: Version = Effect.fnUntraced(function* (size: number) {
   const fibers: Fiber.Fiber<number>[] = [];
   for (let index = 0; index < size; index++) fibers.push(yield* Effect.forkChild(Effect.sync(() => index)));
   return yield* joinEach(fibers);
@@ -278,6 +292,7 @@ const parkedBytes: Version = Effect.fnUntraced(function* (size: number) {
 const versions: Readonly<Record<string, Version>> = {
   "spawn-once": spawnOnce,
   "spawn-fresh": spawnFresh,
+  "spawn-plain": spawnPlain,
   checkpoint,
   "resolved-promise": resolvedPromise,
   "sleep-storm": sleepStorm,

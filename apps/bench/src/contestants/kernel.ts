@@ -2,5 +2,8 @@
 import { kernel } from "anyloop";
 import type { Performances } from "../scenario.ts";
 import { performancesOn } from "./anyloop.ts";
+import { workloadsOn } from "./workloads/anyloop.ts";
 
-export const performances: Performances = performancesOn(kernel());
+const backend = kernel();
+
+export const performances: Performances = { ...performancesOn(backend), ...workloadsOn(backend) };

@@ -2,5 +2,8 @@
 import { native } from "anyloop";
 import type { Performances } from "../scenario.ts";
 import { performancesOn } from "./anyloop.ts";
+import { workloadsOn } from "./workloads/anyloop.ts";
 
-export const performances: Performances = performancesOn(native());
+const backend = native();
+
+export const performances: Performances = { ...performancesOn(backend), ...workloadsOn(backend) };

@@ -1,6 +1,7 @@
 /** The floor: async functions and promises as the language has them. Nothing here can be cancelled. */
 import { heapUsed } from "../heap.ts";
 import type { Performances } from "../scenario.ts";
+import { workloads } from "./workloads/promises.ts";
 import { consumers, depths, recursion, rivals, slots } from "../scenarios.ts";
 
 async function identity(value: number): Promise<number> {
@@ -35,7 +36,6 @@ async function resolvedPromise(size: number): Promise<number> {
 }
 
 class Thenable {
-  // oxlint-disable-next-line unicorn/no-thenable -- a bare thenable is what is measured
   then(resolve: (value: number) => void): void {
     resolve(1);
   }
@@ -242,6 +242,7 @@ async function parkedBytes(size: number): Promise<number> {
 export const performances: Performances = {
   "spawn-once": spawnOnce,
   "spawn-fresh": spawnFresh,
+  "spawn-plain": spawnFresh,
   checkpoint,
   "resolved-promise": resolvedPromise,
   "await-ready": awaitReady,
@@ -259,4 +260,5 @@ export const performances: Performances = {
   "depth-1": resumeAt(depths[0]),
   "depth-1000": resumeAt(depths[1]),
   "parked-bytes": parkedBytes,
+  ...workloads,
 };
