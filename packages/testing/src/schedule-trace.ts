@@ -105,7 +105,7 @@ export class ScheduleTrace implements Witness, Instrument {
       .map(({ who, insteadOf, did, reached }, index) => {
         const mark = insteadOf === undefined ? " " : departs;
         const instead = insteadOf === undefined ? "" : `   (ahead of ${insteadOf})`;
-        const done = [...did, ...(reached === undefined ? [] : [`comes to ${reached}`])].join("; ");
+        const done = [...did, ...(reached === undefined ? [] : [`comes as far as ${reached}`])].join("; ");
         return `${String(index + 1).padStart(4)} ${mark} ${who.padEnd(width)}  ${done}${instead}`.trimEnd();
       })
       .join("\n");

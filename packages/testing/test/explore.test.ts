@@ -158,7 +158,7 @@ test("a failure tells who ran when, and repeats with one line", async () => {
   const told = failure.trace.replace(/[\w.-]+\.ts:\d+:\d+/g, "HERE");
   expect(told.split("\n")).toEqual([
     "   1   lostWakeUp#1  starts reader#2; starts writer#3; waits for its children at HERE",
-    "   2   reader#2      comes to HERE",
+    "   2   reader#2      comes as far as HERE",
     "   3 ▸ writer#3      ends   (ahead of reader#2)",
     "   4   reader#2      waits for a letter at HERE",
     "   5   nobody        can go on: a deadlock",

@@ -144,10 +144,10 @@ each(
         yield* woken.wait();
         steps++;
         // Blocked again before anybody could look.
-        yield* fromPromise(later(10));
+        yield* fromPromise(later(25));
         steps++;
       });
-      setTimeout(() => woken.set(), 10);
+      setTimeout(() => woken.set(), 25);
       yield* waitAllTasksBlocked(40);
     });
     expect(steps).toBe(2);
