@@ -1,8 +1,8 @@
 /**
  * One direction of a byte stream in memory: what was sent, what of it has arrived, and how it ended.
  *
- * Invariant: parts arrive in the order in which they were sent; an end and an error are parts like any other, so they
- * come after the data before them, and stay.
+ * Invariant: nobody sees a part before those sent earlier, whenever it may have arrived; an end and an error are parts
+ * like any other, so they come after the data before them, and stay.
  */
 import {
   BrokenResourceError,
@@ -144,7 +144,7 @@ export class ByteChannel {
   private push(part: Part): void {
     // Nobody will read it; that the sender does not know yet.
     if (this.receiverClosed) return;
-    part.arrival = Math.max(this.arrival(), this.parts.at(-1)?.arrival ?? -Infinity);
+    part.arrival = this.arrival();
     this.parts.push(part);
     this.unread += part.data.length;
     this.readers.unparkAll();

@@ -70,7 +70,7 @@ export async function cancelEverywhere(body: Explored, options: OneRunOptions = 
     const outcome = await attempt(body, new CancelAt(moment), conditions);
     const { failure, wasCancelled } = outcome;
     // What waits for ever unless it is cancelled has had its last checkpoint.
-    const waitsForEver = moment > 0 && failure?.error instanceof DeadlockError;
+    const waitsForEver = failure?.error instanceof DeadlockError;
     if (!wasCancelled && (failure === undefined || waitsForEver)) return { cancelled: moment };
     if (failure === undefined) continue;
     const when = wasCancelled ? `Cancelled at its checkpoint ${String(moment + 1)}` : "Not cancelled at all";

@@ -3,6 +3,7 @@ import {
   type Coroutine,
   DeadlockError,
   Event,
+  fromPromise,
   InternalError,
   isCancelled,
   Lock,
@@ -141,6 +142,17 @@ test("what waits for ever has had its last checkpoint, but must be able to be ca
   expect((await failureOf(cancelEverywhere(() => shield(sleepForever())))).cause).toBeInstanceOf(
     DeadlockError,
   );
+});
+
+test("waiting for a promise can be cancelled like anything else, and is taken back", async () => {
+  const { cancelled } = await cancelEverywhere(() =>
+    fromPromise(
+      new Promise<void>((resolve) => {
+        setTimeout(resolve, 2);
+      }),
+    ),
+  );
+  expect(cancelled).toBeGreaterThan(1);
 });
 
 test("only the victim is cancelled if there is one, and what comes after it is performed", async () => {
