@@ -19,6 +19,9 @@ const departs = "▸";
 
 const longestBrief = 100;
 
+/** Lines that are told of the beginning and of the end of a long run. */
+const longestEnd = 100;
+
 /** What an error says, in one line. */
 export function brief(error: unknown): string {
   if (error instanceof Error) {
@@ -100,15 +103,12 @@ export class ScheduleTrace implements Witness, Instrument {
 
   toString(): string {
     this.finish();
-    const width = Math.max(...this.lines.map(({ who }) => who.length));
-    return this.lines
-      .map(({ who, insteadOf, did, reached }, index) => {
-        const mark = insteadOf === undefined ? " " : departs;
-        const instead = insteadOf === undefined ? "" : `   (ahead of ${insteadOf})`;
-        const done = [...did, ...(reached === undefined ? [] : [`comes as far as ${reached}`])].join("; ");
-        return `${String(index + 1).padStart(4)} ${mark} ${who.padEnd(width)}  ${done}${instead}`.trimEnd();
-      })
-      .join("\n");
+    const { lines } = this;
+    const width = Math.max(...lines.map(({ who }) => who.length));
+    const told = lines.map((line, index) => `${String(index + 1).padStart(4)} ${lineToString(line, width)}`);
+    const left = told.length - 2 * longestEnd;
+    if (left > 0) told.splice(longestEnd, left, `     … ${String(left)} lines more …`);
+    return told.join("\n");
   }
 
   private finish(): void {
@@ -138,6 +138,13 @@ export class ScheduleTrace implements Witness, Instrument {
   }
 }
 
+function lineToString({ who, insteadOf, did, reached }: Line, width: number): string {
+  const mark = insteadOf === undefined ? " " : departs;
+  const instead = insteadOf === undefined ? "" : `   (ahead of ${insteadOf})`;
+  const done = [...did, ...(reached === undefined ? [] : [`comes as far as ${reached}`])].join("; ");
+  return `${mark} ${who.padEnd(width)}  ${done}${instead}`.trimEnd();
+}
+
 function at(place: string | undefined): string {
   return place === undefined ? "" : ` at ${place}`;
 }
@@ -153,9 +160,9 @@ function nameOf(choice: Choice): string {
   return choice.kind === "timer" && choice.cancels ? "a deadline" : names[choice.kind];
 }
 
-/** Files of the machine itself: what is looked for is the code that uses it. */
+/** anyloop itself, and what engines put in between: what is looked for is the code that uses it. */
 const machine =
-  /[\\/](?:@anyloop[\\/]core|packages[\\/]core)[\\/]|explorer-loop|schedule-trace|Generator\.next|^Error/;
+  /[\\/](?:@anyloop|packages)[\\/](?:core|kernel|native|testing)[\\/](?:src|dist)[\\/]|Generator\.next|^Error/;
 
 /** File, line and column of the first line of a trace that is a user's. */
 function placeIn(trace: readonly string[]): string | undefined {

@@ -1,6 +1,7 @@
 /** Our own primitives under every kind of schedule, and cancelled at every checkpoint: nothing lost, nothing left. */
 import {
   Barrier,
+  BufferedByteStream,
   CancelScope,
   CapacityLimiter,
   Condition,
@@ -8,22 +9,25 @@ import {
   Deferred,
   EndOfStream,
   Event,
+  forEach,
   generate,
   type Held,
   Lock,
   map,
   memoryStream,
+  moveOnAfter,
   type Operation,
   Queue,
   race,
   RLock,
   Semaphore,
   sleep,
+  type Task,
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint, ParkingLot } from "@anyloop/core/lowlevel";
-import { cancelEverywhere, explore, type Victim } from "@anyloop/testing";
+import { cancelEverywhere, explore, memoryByteStreamPair, type Victim } from "@anyloop/testing";
 import { expect, test } from "vitest";
 
 type Scenario = (victim: Victim) => Coroutine<unknown>;
@@ -394,6 +398,73 @@ scenario("ParkingLot: a wake-up is not lost with one who is cancelled", function
     expect(woken).toBe(given);
   });
   expect(lot.size).toBe(0);
+});
+
+scenario("Queue.join: waits for what was put in, whoever deals with it", function* (victim) {
+  const queue = new Queue<number>({ capacity: 1 });
+  let done = 0;
+  function* worker(): Coroutine<void> {
+    for (;;) {
+      yield* queue.get();
+      done++;
+      queue.taskDone();
+    }
+  }
+  yield* taskGroup(function* (group) {
+    group.startSoon(victim(worker), { daemon: true });
+    group.startSoon(worker, { daemon: true });
+    for (const item of [1, 2, 3]) yield* queue.put(item);
+    yield* queue.join();
+    expect(done).toBe(3);
+  });
+});
+
+scenario("an item under a deadline is received or left, never lost", function* (victim) {
+  const queue = new Queue<number>();
+  let got = 0;
+  yield* taskGroup(function* (group) {
+    group.startSoon(function* () {
+      yield* sleep(5);
+      yield* queue.put(1);
+    });
+    if ((yield* victim(moveOnAfter(5, queue.get()))) !== undefined) got++;
+  });
+  expect(got + queue.size).toBe(1);
+});
+
+scenario("completed: every child is told once, whoever reads", function* (victim) {
+  const told: string[] = [];
+  yield* taskGroup(function* (group) {
+    const ended = group.completed();
+    for (const name of ["a", "b", "c"]) group.startSoon(checkpoint(), { name });
+    function* read(task: Task<unknown>): Coroutine<void> {
+      told.push(task.name);
+    }
+    yield* victim(forEach(ended, read));
+    yield* forEach(ended, read);
+  });
+  expect(told.sort()).toEqual(["a", "b", "c"]);
+});
+
+const decode = (data: Uint8Array): string => new TextDecoder().decode(data);
+
+scenario("BufferedByteStream: what a cancelled read has not given, the next one gives", function* (victim) {
+  const [left, right] = memoryByteStreamPair();
+  const buffered = new BufferedByteStream(right);
+  const newline = new TextEncoder().encode("\n");
+  const taken: string[] = [];
+  yield* taskGroup(function* (group) {
+    group.startSoon(function* () {
+      for (const piece of ["ab", "c\n", "de\nfg"]) yield* left.send(new TextEncoder().encode(piece));
+      yield* left.close();
+    });
+    yield* victim(function* () {
+      while (taken.length < 2) taken.push(decode(yield* buffered.receiveUntil(newline, 100)));
+    });
+    while (taken.length < 2) taken.push(decode(yield* buffered.receiveUntil(newline, 100)));
+    expect(decode(yield* buffered.receiveExactly(2))).toBe("fg");
+  });
+  expect(taken).toEqual(["abc", "de"]);
 });
 
 test.each(scenarios)("%s: survives 500 random schedules", async (_name, body) => {

@@ -334,6 +334,15 @@ test("a run that goes round in circles is told, and stopped even if it swallows 
   expect(failure.trace.split("\n").length).toBeLessThan(10);
 });
 
+test("the trace of a long run is told from both ends", async () => {
+  function* forEver(): Coroutine<void> {
+    for (;;) yield* checkpoint();
+  }
+  const { trace } = (await thrownBy(explore(() => all([forEver, forEver])))) as ScheduleFailure;
+  expect(trace.split("\n")).toHaveLength(201);
+  expect(trace).toContain("lines more");
+});
+
 test.each(strategies)("waiting in a loop for another task is no endless run: $strategy", async (options) => {
   await explore(
     function* () {
