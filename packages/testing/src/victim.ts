@@ -4,7 +4,7 @@ import {
   type Coroutine,
   type Handler,
   type Operation,
-  operation,
+  perform,
   type ScopeWork,
 } from "@anyloop/core";
 
@@ -16,28 +16,13 @@ export type Explored = Operation<unknown> | Handler<[victim: Victim]>;
 
 /** Cancelled at most once, all that is inside together. */
 export class Victims {
-  readonly victim: Victim;
   /** Whether anything was given to it. */
   isUsed = false;
   wasCancelled = false;
   private readonly scopes = new Set<CancelScope>();
 
-  constructor() {
-    const enclose = operation(function* victim<T>(
-      this: Victims,
-      work: ScopeWork<T>,
-    ): Coroutine<T | undefined> {
-      const scope = new CancelScope({ name: "victim" });
-      this.isUsed = true;
-      this.scopes.add(scope);
-      try {
-        return yield* scope.run(work);
-      } finally {
-        this.scopes.delete(scope);
-      }
-    });
-    this.victim = enclose.bind(this) as Victim;
-  }
+  readonly victim: Victim = <T>(work: ScopeWork<T>) =>
+    perform<this, [ScopeWork<T>], T | undefined>(this, this.enclose, work);
 
   get canCancel(): boolean {
     return this.scopes.size > 0 && !this.wasCancelled;
@@ -47,4 +32,15 @@ export class Victims {
     this.wasCancelled = true;
     for (const scope of this.scopes) scope.cancel("the explorer cancels here");
   };
+
+  private *enclose<T>(work: ScopeWork<T>): Coroutine<T | undefined> {
+    const scope = new CancelScope({ name: "victim" });
+    this.isUsed = true;
+    this.scopes.add(scope);
+    try {
+      return yield* scope.run(work);
+    } finally {
+      this.scopes.delete(scope);
+    }
+  }
 }
