@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import * as testing from "@anyloop/testing";
 import * as front from "anyloop";
 import * as lowlevel from "anyloop/lowlevel";
 import { expect, test } from "vitest";
@@ -17,7 +18,7 @@ const sources = [
   "README.md",
   "docs/**/*.md",
   "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop}/src/**/*.ts",
+  "packages/{core,kernel,native,anyloop,testing}/src/**/*.ts",
 ];
 
 interface Example {
@@ -48,14 +49,23 @@ function promised(code: string): string[] {
   return [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1] ?? "");
 }
 
+const modules: readonly [string, object][] = [
+  ["anyloop", front],
+  ["anyloop/lowlevel", lowlevel],
+  ["@anyloop/testing", testing],
+];
+
 function program(code: string): string {
-  const names = (module: object): string[] =>
-    Object.keys(module).filter(
-      (name) => !code.includes('from "anyloop') && new RegExp(`\\b${name}\\b`).test(code),
+  if (/from "@?anyloop/.test(code)) return code;
+  const seen = new Set<string>();
+  const imports = modules.map(([from, module]) => {
+    const names = Object.keys(module).filter(
+      (name) => !seen.has(name) && new RegExp(`\\b${name}\\b`).test(code),
     );
-  const inFront = names(front);
-  const below = names(lowlevel).filter((name) => !(name in front));
-  return `import { ${inFront.join(", ")} } from "anyloop";\nimport { ${below.join(", ")} } from "anyloop/lowlevel";\n${code}`;
+    for (const name of Object.keys(module)) seen.add(name);
+    return `import { ${names.join(", ")} } from "${from}";`;
+  });
+  return [...imports, code].join("\n");
 }
 
 function output(code: string): Promise<string> {
@@ -63,7 +73,7 @@ function output(code: string): Promise<string> {
     const child = spawn(
       process.execPath,
       ["--conditions=@anyloop/source", "--input-type=module-typescript", "--eval", program(code)],
-      { cwd: path.join(here, ".."), timeout: 30_000 },
+      { cwd: repository, timeout: 30_000 },
     );
     let text = "";
     const gather = (chunk: Buffer): void => {

@@ -1,6 +1,7 @@
 /** The sharp tools, for whoever builds backends, streams and bridges. Everything of the main entry is here as well. */
 export * from "./index.ts";
 export type { Backend, Loop, LoopOptions, Runnable, Timer, TimerHandle } from "./backend.ts";
+export { budget } from "./budget.ts";
 export { setDebug } from "./debug.ts";
 export { Deque } from "./deque.ts";
 export type { TaskReport } from "./blocked.ts";

@@ -1,6 +1,15 @@
 /** Waiting until nobody can go on, instead of sleeping for luck. trio's `wait_all_tasks_blocked`. */
-import { type Coroutine, currentTask, fromPromise, type Operation, operation } from "@anyloop/core";
-import { hostTurn, inspect, type TaskReport } from "@anyloop/core/lowlevel";
+import {
+  type Coroutine,
+  currentTask,
+  fromPromise,
+  type Operation,
+  operation,
+  RunLocal,
+  type Task,
+  UsageError,
+} from "@anyloop/core";
+import { addInstrument, hostTurn, inspect, type Instrument, type TaskReport } from "@anyloop/core/lowlevel";
 
 /** Turns of the host in a row in which everybody must be found waiting. */
 const quietTurns = 3;
@@ -12,16 +21,86 @@ function isBlocked(report: TaskReport, observer: number): boolean {
   );
 }
 
-/**
- * Waits until every other task of the run waits for something. A task that sleeps counts as waiting, and a virtual clock
- * stands still meanwhile.
- */
-export const waitAllTasksBlocked: () => Operation<void> = operation(
-  function* waitAllTasksBlocked(): Coroutine<void> {
-    const observer = currentTask().id;
-    for (let quiet = 0; quiet < quietTurns; quiet++) {
-      yield* fromPromise(new Promise<void>(hostTurn));
-      if (!isBlocked(inspect(), observer)) quiet = -1;
+/** Counts the steps of a run, but not of those who only wait for there to be none. */
+class Activity implements Instrument {
+  readonly observers = new Set<Task<unknown>>();
+  steps = 0;
+
+  beforeStep(task: Task<unknown>): void {
+    if (!this.observers.has(task)) this.steps++;
+  }
+}
+
+const activities = new RunLocal<Activity | undefined>({ default: undefined });
+
+function activityHere(): Activity {
+  let activity = activities.get();
+  if (activity === undefined) {
+    activity = new Activity();
+    activities.set(activity);
+    addInstrument(activity);
+  }
+  return activity;
+}
+
+/** Owed by the host, as everything a virtual clock must wait for; leaves no timer when it is cancelled. */
+function realTime(milliseconds: number): Operation<void> {
+  return fromPromise(
+    (signal) =>
+      new Promise<void>((resolve, reject) => {
+        const handle = setTimeout(resolve, milliseconds);
+        signal.addEventListener("abort", () => {
+          clearTimeout(handle);
+          reject(signal.reason);
+        });
+      }),
+  );
+}
+
+function* allBlocked(): Coroutine<void> {
+  const observer = currentTask().id;
+  for (let quiet = 0; quiet < quietTurns; quiet++) {
+    yield* fromPromise(new Promise<void>(hostTurn));
+    if (!isBlocked(inspect(), observer)) quiet = -1;
+  }
+}
+
+function* allBlockedFor(milliseconds: number): Coroutine<void> {
+  const activity = activityHere();
+  const observer = currentTask();
+  activity.observers.add(observer);
+  try {
+    for (let before = -1; before !== activity.steps;) {
+      yield* allBlocked();
+      before = activity.steps;
+      yield* realTime(milliseconds);
     }
+  } finally {
+    activity.observers.delete(observer);
+  }
+}
+
+/**
+ * Waits until every other task of the run waits for something, and has done so for `cushion` milliseconds of the host's
+ * time (none if not given: one who is woken by I/O or a promise needs some). A task that sleeps counts as waiting. A
+ * virtual clock stands still meanwhile: whoever waits here goes on before it jumps.
+ *
+ * ```ts
+ * await taskGroup(function* (group) {
+ *   const task = group.startSoon(sleep(60_000));
+ *   yield* waitAllTasksBlocked();
+ *   console.log(inspect(task).waitingFor[0]); // 60000 ms to pass
+ *   task.cancel();
+ * });
+ * ```
+ *
+ * @throws UsageError for a cushion that is no number of milliseconds.
+ */
+export const waitAllTasksBlocked: (cushion?: number) => Operation<void> = operation(
+  function* waitAllTasksBlocked(cushion: number = 0): Coroutine<void> {
+    if (!(cushion >= 0 && cushion < Infinity)) {
+      throw new UsageError(`The cushion is ${String(cushion)}. Give a number of milliseconds, 0 or more.`);
+    }
+    yield* cushion === 0 ? allBlocked() : allBlockedFor(cushion);
   },
 );
