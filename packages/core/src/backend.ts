@@ -39,10 +39,10 @@ export interface Loop {
   /** First in, first out; never runs the step inside the call. From any callback; without effect after `close()`. */
   schedule(runnable: Runnable): void;
   /**
-   * The same as the last act of a promise job that no loop is stepping: the step may be taken before this returns, in its
-   * turn and within the slice, which saves a job of its own.
+   * The same as the last act of a promise job, with no step on the stack: a backend may take the step before this returns,
+   * in its turn and within the slice, which saves a job of its own. One that never does leaves it out.
    */
-  scheduleInJob(runnable: Runnable): void;
+  scheduleInJob?(runnable: Runnable): void;
   /**
    * Calls `timer.expired()` once `now() >= deadline`. Of what is due in one turn all of order `"operation"` come before
    * all of order `"deadline"`, each by deadline, then by registration: what is done in time is not cancelled.

@@ -17,16 +17,22 @@ import type { AnyWork, Coroutine, Operation, ResultOf } from "./types.ts";
 
 class Contest {
   winner: Contestant | undefined = undefined;
-  private readonly group: Group;
+  private group: Group | undefined = undefined;
 
-  constructor(group: Group) {
+  *hold(group: Group, works: readonly AnyWork[]): Coroutine<void> {
     this.group = group;
+    const { host, scope } = group;
+    for (const work of works) {
+      const contestant = new Contestant(host.run, startable(work), group, undefined, host.task.locals, scope);
+      contestant.contest = this;
+      group.adopt(contestant, false);
+    }
   }
 
   won(contestant: Contestant): void {
     if (this.winner !== undefined) return;
     this.winner = contestant;
-    this.group.cancel("another was first");
+    this.group?.cancel("another was first");
   }
 }
 
@@ -36,6 +42,11 @@ class Contestant extends TaskStrand {
   override wake(failed: boolean, value: unknown): void {
     super.wake(failed, value);
     if (this.isDirect && !isCancelled(value)) this.contest?.won(this);
+  }
+
+  /** The race ends in the stack in which its first operation is resumed, so none may be resumed by way of a step. */
+  override wakeInJob(failed: boolean, value: unknown): void {
+    this.wake(failed, value);
   }
 
   /** An operation given directly acquires for the task that races, which goes on with what it was given. */
@@ -53,19 +64,14 @@ class Contestant extends TaskStrand {
   }
 }
 
-function* hold(group: Group, works: readonly AnyWork[]): Coroutine<Contest> {
-  const contest = new Contest(group);
-  const { host, scope } = group;
-  for (const work of works) {
-    const contestant = new Contestant(host.run, startable(work), group, undefined, host.task.locals, scope);
-    contestant.contest = contest;
-    group.adopt(contestant, false);
-  }
-  return contest;
-}
-
 const performRace = operation(function* race(works: readonly AnyWork[]): Coroutine<unknown> {
-  const contest = yield* taskGroup((group) => hold(group as Group, works), { name: "race" });
+  const contest = new Contest();
+  try {
+    yield* taskGroup((group) => contest.hold(group as Group, works), { name: "race" });
+  } catch (error) {
+    // Won before the cancellation came: the race has happened, and what its winner was given is not thrown away.
+    if (!isCancelled(error) || contest.winner?.status !== "finished") throw error;
+  }
   return (contest.winner as Contestant).value;
 });
 

@@ -99,14 +99,15 @@ export abstract class Strand extends CancelNode implements Runnable {
   /** The same as the last act of a promise job: the strand may go on before this returns. */
   wakeInJob(failed: boolean, value: unknown): void {
     // Somebody's own thenable may settle in the midst of a step, or of another loop's.
-    if (realm.current !== undefined || this.run.isWatched) {
+    const { loop, isWatched } = this.run;
+    if (loop.scheduleInJob === undefined || realm.current !== undefined || isWatched) {
       this.wake(failed, value);
       return;
     }
     this.waiting = undefined;
     this.resumesFailed = failed;
     this.resumption = value;
-    this.run.loop.scheduleInJob(this);
+    loop.scheduleInJob(this);
   }
 
   schedule(): void {
@@ -137,6 +138,8 @@ export abstract class Strand extends CancelNode implements Runnable {
   }
 
   step(): void {
+    // Before the hooks: who explores schedules sets it to less.
+    realm.budget = stepBudget;
     if (this.run.isWatched) this.stepWatched();
     else this.takeStep();
   }
@@ -144,7 +147,6 @@ export abstract class Strand extends CancelNode implements Runnable {
   private takeStep(): void {
     const before = realm.current;
     realm.current = this;
-    realm.budget = stepBudget;
     this.advance();
     realm.current = before;
   }

@@ -111,8 +111,8 @@ class KernelDriver implements Kernel, Driver {
   becameReadyInJob(loop: KernelLoop): void {
     this.line.push(loop);
     if (this.ticking || this.requested) return;
-    // A seed shuffles what is ready together: let it gather.
-    if (this.draw !== undefined || !this.isInSlice()) this.request();
+    // A seed shuffles what is ready together: let it gather. A clock moved by hand wants to be looked at by a whole tick.
+    if (this.draw !== undefined || this.clock !== undefined || !this.isInSlice()) this.request();
     else this.tickInSlice();
   }
 

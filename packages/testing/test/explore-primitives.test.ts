@@ -325,16 +325,12 @@ scenario("race for a lock: it is held by whoever raced, or free", function* (vic
   yield* victim(race([sleep(1), sleep(2)]));
 });
 
-// A race that was won, and is cancelled while it waits for the losers to end, throws away what the winner was given.
-test.fails.each([
+test.each([
   ["an item", raceOfQueues],
   ["a lock", raceForLock],
-])(
-  "race keeps %s that was handed over before the cancellation came [open: core's race loses it]",
-  async (_what, body) => {
-    await explore(body);
-  },
-);
+])("race keeps %s that was handed over before the cancellation came", async (_what, body) => {
+  await explore(body);
+});
 
 scenario("map: results in order, at most two at once", function* (victim) {
   let inside = 0;
