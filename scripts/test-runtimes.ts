@@ -48,6 +48,7 @@ const runtimes: readonly Runtime[] = [
 const pinnedNodeOnly = [
   "packages/kernel/test/process.node.test.ts",
   "packages/anyloop/test/{bundle,examples}.node.test.ts",
+  "packages/testing/test/vitest/failing.node.test.ts",
   "apps/fetch/test/main.node.test.ts",
 ];
 

@@ -1,0 +1,99 @@
+/** How tests of the vitest integration fail: what their messages name, and that they leave the others alone. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { beforeAll, expect, test } from "vitest";
+
+const folder = path.join(import.meta.dirname, "failing");
+const vitest = path.join(import.meta.dirname, "../../../../node_modules/vitest/vitest.mjs");
+
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly {
+      readonly title: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
+}
+
+const messages = new Map<string, string>();
+let output = "";
+
+beforeAll(async () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "anyloop-")), "report.json");
+  const child = spawn(
+    process.execPath,
+    [vitest, "run", "--root", folder, "--reporter=json", "--reporter=default", `--outputFile=${file}`],
+    { env: { ...process.env, NO_COLOR: "1" } },
+  );
+  const gather = (chunk: Buffer): void => void (output += chunk.toString());
+  child.stdout.on("data", gather);
+  child.stderr.on("data", gather);
+  await new Promise((resolve) => child.on("close", resolve));
+  const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+  for (const { title, status, failureMessages } of report.testResults[0]?.assertionResults ?? []) {
+    messages.set(title, [status, ...failureMessages].join("\n"));
+  }
+}, 60_000);
+
+const expected: readonly [title: string, ...parts: (string | RegExp)[]][] = [
+  ["an assertion [native]", "On native: expected 1 to be 2"],
+  ["an assertion [kernel]", "On kernel: expected 1 to be 2"],
+  ["an assertion [kernel, virtual time]", "On kernel, virtual time: expected 1 to be 2"],
+  [
+    "an assertion [kernel, 20 seeds]",
+    /With seed (\d+) \(repeat it with ANYLOOP_SEED=\1\): expected 1 to be 2/,
+  ],
+  ["a race [kernel, 20 seeds]", "With seed 103 (repeat it with ANYLOOP_SEED=103): expected 'b' to be 'a'"],
+  [
+    "a timeout [kernel]",
+    "TestTimeoutError: On kernel: The test was not done within 160 of its 200 ms and was cancelled. It waited:",
+    "test (task 1) waits for its children",
+    "hungHelper (task 2) waits for nothing, for ever\n      at hungHelper",
+  ],
+  [
+    "a clean-up that hangs [kernel]",
+    "has not ended after 190 ms",
+    "test (task 1) waits for a promise\n    at ",
+  ],
+  [
+    "a task of another run [kernel]",
+    "LeftoverError: On kernel: The test left behind:\n  the task forgotten (task 1) waits for 60000 ms to pass\n    at forgotten",
+  ],
+  ["a timer [kernel]", /a timer: setTimeout, set at .*failing\.cases\.ts:\d+/],
+  ["an unhandled rejection [kernel]", "an error that nobody handled: Error: nobody's"],
+  ["an error of a callback [kernel]", "an error that nobody handled: Error: thrown in a callback"],
+  ["a swallowed failure [kernel]", "On kernel: the body's own"],
+  ["a fixture that does not use [kernel]", "The fixture forgetful ended without `return yield* use(value)`."],
+  ["a fixture whose deadline passes [kernel]", "On kernel: The work was not done within 1 ms."],
+  [
+    "a fixture whose clean-up fails too [kernel]",
+    "On kernel: the body failed",
+    "On kernel: the clean-up failed",
+  ],
+  ["a fixture that uses twice [kernel]", "The fixture greedy used its value twice."],
+  [
+    "a body that fails and leaves a timer [kernel]",
+    "On kernel: the body failed",
+    "a timer: setTimeout, set at",
+  ],
+];
+
+for (const [title, ...parts] of expected) {
+  test(`fails, and says why: ${title}`, () => {
+    expect(messages.get(title)).toMatch(/^failed/);
+    for (const part of parts) expect(messages.get(title)).toMatch(part);
+  });
+}
+
+test("the finally blocks of a test that took too long have run", () => {
+  expect(output).toContain("the finally block ran");
+});
+
+test("a test that comes after failed ones passes, and the runner hears of no error but theirs", () => {
+  expect(messages.get("a test after all of them passes [kernel]")).toBe("passed");
+  expect(messages.size).toBe(expected.length + 1);
+  expect(output).not.toContain("Unhandled");
+});
