@@ -34,10 +34,11 @@ export function everyBackend(
   }));
 }
 
-async function performOn(column: Column, work: Work<unknown>): Promise<void> {
+/** @internal Performs the work once for each attempt. */
+export async function performOn(column: Column, work: Work<unknown>, signal?: AbortSignal): Promise<void> {
   for (const attempt of column.attempts) {
     try {
-      await run(work, { backend: attempt.makeBackend() });
+      await run(work, { backend: attempt.makeBackend(), signal });
     } catch (error) {
       // The name of the test says the rest.
       if (attempt.seed === undefined) throw error;
