@@ -25,3 +25,5 @@ export {
   type BytePair,
   type ByteStreamConformanceOptions,
 } from "./conformance/byte-stream.ts";
+export { bridgeConformance } from "./conformance/bridge.ts";
+export type { Bridges, ForeignSide, InwardBridge, OutwardBridge, WorkBridge } from "./conformance/bridges.ts";

@@ -8,15 +8,17 @@ import {
   type ObjectReceiveStream,
   type ObjectSendStream,
   type Operation,
+  operation,
   perform,
   Queue,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { Receiving } from "./receiving.ts";
 
 /** One side of the stream: whether it is closed, and who waits on it. */
 class Side {
   isClosed = false;
-  readonly waiting = new Set<CancelScope>();
+  private readonly waiting = new Set<CancelScope>();
 
   /** Performs the work; undefined if a close on either side made it stop. */
   *wait<T>(work: Operation<T>): Coroutine<T | undefined> {
@@ -32,12 +34,27 @@ class Side {
   wake(): void {
     for (const scope of this.waiting) scope.cancel("the stream was closed");
   }
+
+  assertOpen(): void {
+    if (this.isClosed) throw new ClosedResourceError();
+  }
 }
 
-abstract class End {
-  protected readonly queue: Queue<number>;
-  protected readonly mine: Side;
-  protected readonly other: Side;
+/** Takes effect before the first operation: cancelled or not. */
+const close: (mine: Side, other: Side) => Operation<void> = operation(function* close(
+  mine: Side,
+  other: Side,
+) {
+  mine.isClosed = true;
+  mine.wake();
+  other.wake();
+  yield* checkpointIfCancelled();
+});
+
+class SendEnd implements ObjectSendStream<number> {
+  private readonly queue: Queue<number>;
+  private readonly mine: Side;
+  private readonly other: Side;
 
   constructor(queue: Queue<number>, mine: Side, other: Side) {
     this.queue = queue;
@@ -45,37 +62,23 @@ abstract class End {
     this.other = other;
   }
 
+  send(item: number): Operation<void> {
+    return perform(this, this.doSend, item);
+  }
+
   close(): Operation<void> {
-    return perform(this, this.doClose);
+    return close(this.mine, this.other);
   }
 
   [Symbol.asyncDispose](): Operation<void> {
     return this.close();
   }
 
-  protected assertOpen(): void {
-    if (this.mine.isClosed) throw new ClosedResourceError();
-  }
-
-  /** Takes effect before the first operation: cancelled or not. */
-  private *doClose(): Coroutine<void> {
-    this.mine.isClosed = true;
-    this.mine.wake();
-    this.other.wake();
-    yield* checkpointIfCancelled();
-  }
-}
-
-class SendEnd extends End implements ObjectSendStream<number> {
-  send(item: number): Operation<void> {
-    return perform(this, this.doSend, item);
-  }
-
   private *doSend(item: number): Coroutine<void> {
-    this.assertOpen();
+    this.mine.assertOpen();
     if (this.other.isClosed) throw new BrokenResourceError();
     if ((yield* this.mine.wait(perform(this, this.put, item))) === true) return;
-    this.assertOpen();
+    this.mine.assertOpen();
     throw new BrokenResourceError();
   }
 
@@ -85,44 +88,34 @@ class SendEnd extends End implements ObjectSendStream<number> {
     return true;
   }
 }
-class ReceiveEnd extends End implements ObjectReceiveStream<number> {
+
+class ReceiveEnd extends Receiving<number> {
+  private readonly queue: Queue<number>;
+  private readonly mine: Side;
+  private readonly other: Side;
+
+  constructor(queue: Queue<number>, mine: Side, other: Side) {
+    super();
+    this.queue = queue;
+    this.mine = mine;
+    this.other = other;
+  }
+
   receive(): Operation<number> {
     return perform(this, this.doReceive);
   }
 
-  next(): Operation<IteratorResult<number, undefined>> {
-    return perform(this, this.doNext);
-  }
-
-  return(): Operation<IteratorReturnResult<undefined>> {
-    return perform(this, this.doReturn);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+  close(): Operation<void> {
+    return close(this.mine, this.other);
   }
 
   private *doReceive(): Coroutine<number> {
-    this.assertOpen();
+    this.mine.assertOpen();
     if (this.other.isClosed && this.queue.size === 0) throw new EndOfStream();
     const item = yield* this.mine.wait(this.queue.get());
     if (item !== undefined) return item;
-    this.assertOpen();
+    this.mine.assertOpen();
     throw new EndOfStream();
-  }
-
-  private *doNext(): Coroutine<IteratorResult<number, undefined>> {
-    try {
-      return { done: false, value: yield* this.receive() };
-    } catch (error) {
-      if (error instanceof EndOfStream) return { done: true, value: undefined };
-      throw error;
-    }
-  }
-
-  private *doReturn(): Coroutine<IteratorReturnResult<undefined>> {
-    yield* checkpointIfCancelled();
-    return { done: true, value: undefined };
   }
 }
 

@@ -45,18 +45,17 @@ export function checkThrowsNow(call: () => unknown, expected: ErrorClass, what: 
 }
 
 /** What the work throws; fails if it does not. */
-const thrownBy: (work: Operation<unknown>, what: string) => Operation<unknown> = operation(function* thrownBy(
-  work: Operation<unknown>,
-  what: string,
-): Coroutine<unknown> {
-  let value: unknown;
-  try {
-    value = yield* work;
-  } catch (error) {
-    return error;
-  }
-  throw new Error(`${what} is to throw, but gave ${show(value)}.`);
-});
+export const thrownBy: (work: Operation<unknown>, what: string) => Operation<unknown> = operation(
+  function* thrownBy(work: Operation<unknown>, what: string): Coroutine<unknown> {
+    let value: unknown;
+    try {
+      value = yield* work;
+    } catch (error) {
+      return error;
+    }
+    throw new Error(`${what} is to throw, but gave ${show(value)}.`);
+  },
+);
 
 /** Performs the work and fails unless it throws an instance of the class. */
 export const checkThrows: (work: Operation<unknown>, expected: ErrorClass, what: string) => Operation<void> =
