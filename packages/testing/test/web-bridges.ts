@@ -108,7 +108,7 @@ class WebSendStream implements ObjectSendStream<number> {
 
   fail(error: Error): void {
     this.isClosed = true;
-    this.writer.abort(error).catch(ignore);
+    void this.writer.abort(error).then(ignore, ignore);
     this.writer.releaseLock();
   }
 
@@ -172,7 +172,7 @@ export function webInward(
     foreign: {
       write: (item) => writer.ready.then(() => writer.write(item)),
       end: () => void writer.close().catch(ignore),
-      fail: (error) => void writer.abort(error).catch(ignore),
+      fail: (error) => void writer.abort(error).then(ignore, ignore),
       isToldToStop: () => isTold,
       listeners: () => (readable.locked ? 1 : 0),
     },

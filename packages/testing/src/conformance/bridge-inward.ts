@@ -29,10 +29,14 @@ type Foreign = InwardBridge["foreign"];
 const many = 1000;
 
 /** Foreign code: writes 0, 1, 2, …, one after the other, until it is refused. */
-async function writeUpTo(foreign: Foreign, count: number, onWritten: () => void = () => {}): Promise<void> {
+async function writeUpTo(
+  foreign: Foreign,
+  count: number,
+  onWritten: (item: number) => void = () => {},
+): Promise<void> {
   for (let item = 0; item < count; item++) {
     await foreign.write(item);
-    onWritten();
+    onWritten(item);
   }
 }
 
@@ -109,12 +113,12 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
   {
     rule: "the foreign side is held back while nobody receives",
     *body({ ours, foreign }) {
-      let written = 0;
-      const writing = writeUpTo(foreign, many, () => written++).catch(() => {});
+      const written: number[] = [];
+      const writing = writeUpTo(foreign, many, (item) => void written.push(item)).catch(() => {});
       yield* settleTurns();
-      const before = written;
+      const before = written.length;
       check(before < many, `${String(many)} items were taken though nobody received any.`);
-      for (let received = 0; written === before; received++) {
+      for (let received = 0; written.length === before; received++) {
         check(received <= before + 1, "The foreign side was not let go on.");
         yield* ours.receive();
         yield* settleTurns();

@@ -1,8 +1,6 @@
 /** What every lock keeps to: whatever is acquired by one at a time. Run by `Lock`, `RLock`, a semaphore and a limiter of 1. */
 import {
-  BrokenResourceError,
   type Coroutine,
-  Event,
   type Held,
   moveOnAfter,
   type Operation,
@@ -11,13 +9,12 @@ import {
   sleep,
   sleepForever,
   taskGroup,
-  UsageError,
   WouldBlock,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import type { MatrixOptions } from "../matrix.ts";
 import { waitAllTasksBlocked } from "../wait-all-tasks-blocked.ts";
-import { check, checkSame, checkThrows, checkThrowsNow, startWaiting } from "./check.ts";
+import { check, checkSame, checkThrowsNow, startWaiting } from "./check.ts";
 import { casesOf, type ConformanceCase, type Rule } from "./suite.ts";
 
 /** Anything that one at a time may hold. */
@@ -25,12 +22,6 @@ export interface LockLike {
   acquire(): Operation<Held>;
   /** @throws WouldBlock if somebody holds it. */
   acquireNowait(): Held;
-}
-
-/** A lock that a task releases by hand, and which knows whose it is. */
-export interface OwnedLock extends LockLike {
-  /** @throws UsageError if the current task does not hold it. */
-  release(): void;
 }
 
 export interface LockConformanceOptions extends MatrixOptions {
@@ -49,14 +40,6 @@ export function lockConformance(
 ): ConformanceCase[] {
   const rules = excludesStrands ? [...lockRules(makeLock), ...strandRules(makeLock)] : lockRules(makeLock);
   return casesOf(rules, options);
-}
-
-/** The rules of locks that have an owner, the task that acquired: it alone releases by hand, and its end breaks the lock. */
-export function ownedLockConformance(
-  makeLock: () => OwnedLock,
-  options: MatrixOptions = {},
-): ConformanceCase[] {
-  return casesOf(ownedRules(makeLock), options);
 }
 
 /** Acquires, passes the turn and releases. */
@@ -80,7 +63,7 @@ function* keep(lock: LockLike): Coroutine<void> {
 }
 
 /** Fails unless nobody holds it. */
-function checkFree(lock: LockLike): void {
+export function checkFree(lock: LockLike): void {
   lock.acquireNowait().release();
 }
 
@@ -374,63 +357,6 @@ function strandRules(make: () => LockLike): Rule[] {
         await Promise.all([moveOnAfter(1, lock.acquire()), moveOnAfter(2, lock.acquire())]);
         held.release();
         checkFree(lock);
-      },
-    },
-  ];
-}
-
-function ownedRules(make: () => OwnedLock): Rule[] {
-  /** Ends without releasing once it is told to. */
-  const negligent = function* (lock: OwnedLock, go: Event): Coroutine<void> {
-    yield* lock.acquire();
-    yield* go.wait();
-  };
-  return [
-    {
-      rule: "releasing by hand what one does not hold is an error [anyio]",
-      *body() {
-        const lock = make();
-        checkThrowsNow(() => lock.release(), UsageError, "release()");
-        yield* lock.acquire();
-        yield* taskGroup((group) => {
-          group.startSoon(function* () {
-            checkThrowsNow(() => lock.release(), UsageError, "release()");
-          });
-        });
-        lock.release();
-        checkThrowsNow(() => lock.release(), UsageError, "release()");
-        checkFree(lock);
-      },
-    },
-    {
-      rule: "a lock whose owner ended without releasing is broken for all who wait and who come [trio lock_acquire_unowned_lock]",
-      *body() {
-        const lock = make();
-        const go = new Event();
-        yield* taskGroup(function* (group) {
-          yield* startWaiting(group, () => negligent(lock, go));
-          for (let index = 0; index < 3; index++) {
-            yield* startWaiting(group, checkThrows(lock.acquire(), BrokenResourceError, "Waiting"));
-          }
-          go.set();
-        });
-        yield* checkThrows(lock.acquire(), BrokenResourceError, "Acquiring");
-      },
-    },
-    {
-      rule: "two rivals of one race, and one behind them, are told that the lock is broken",
-      *body() {
-        const lock = make();
-        const go = new Event();
-        yield* taskGroup(function* (group) {
-          yield* startWaiting(group, () => negligent(lock, go));
-          yield* startWaiting(
-            group,
-            checkThrows(race([lock.acquire(), lock.acquire()]), BrokenResourceError, "The race"),
-          );
-          yield* startWaiting(group, checkThrows(lock.acquire(), BrokenResourceError, "The one behind"));
-          go.set();
-        });
       },
     },
   ];

@@ -3,7 +3,7 @@
  *
  * Invariant: a case that fails throws a ConformanceError whose message begins with the rule that is broken.
  */
-import { type Coroutine, errorsOf } from "@anyloop/core";
+import { errorsOf } from "@anyloop/core";
 import { performOn, type TestCase } from "../every-backend.ts";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
 
@@ -54,12 +54,7 @@ export function casesOf(rules: readonly Rule[], options: MatrixOptions): Conform
   return rules.flatMap(({ rule, body, isAsync, isLong }) => {
     const seeds = isLong === true ? Math.min(2, options.seeds ?? 2) : options.seeds;
     return columnsOf({ ...options, seeds }).map((column) =>
-      caseOf(
-        rule,
-        column.label,
-        (signal) => performOn(column, body as () => Coroutine<unknown>, signal),
-        isAsync,
-      ),
+      caseOf(rule, column.label, (signal) => performOn(column, body, signal), isAsync),
     );
   });
 }
