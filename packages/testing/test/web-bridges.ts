@@ -106,9 +106,9 @@ class WebSendStream implements ObjectSendStream<number> {
     return this.close();
   }
 
-  fail(error: Error): void {
+  fail(reason: Error): void {
     this.isClosed = true;
-    void this.writer.abort(error).then(ignore, ignore);
+    this.writer.abort(reason).catch(ignore);
     this.writer.releaseLock();
   }
 
@@ -172,7 +172,7 @@ export function webInward(
     foreign: {
       write: (item) => writer.ready.then(() => writer.write(item)),
       end: () => void writer.close().catch(ignore),
-      fail: (error) => void writer.abort(error).then(ignore, ignore),
+      fail: (reason) => void writer.abort(reason).catch(ignore),
       isToldToStop: () => isTold,
       listeners: () => (readable.locked ? 1 : 0),
     },

@@ -59,11 +59,11 @@ function* receiveBytes(
 }
 
 /** Sends for as long as the other end can be expected to hold it back. */
-function* sendALot(stream: ByteStream, onSent: () => void = () => {}): Coroutine<void> {
+function* sendALot(stream: ByteStream, onSent: (piece: number) => void = () => {}): Coroutine<void> {
   const piece = new Uint8Array(pieceLength);
   for (let index = 0; index < manyPieces; index++) {
     yield* stream.send(piece);
-    onSent();
+    onSent(index);
   }
 }
 
@@ -323,12 +323,15 @@ export const boundedRules: readonly PairRule[] = [
   {
     rule: "a sender waits when nobody receives, and goes on when somebody does",
     *body([left, right]) {
-      let sent = 0;
+      const sent: number[] = [];
       yield* taskGroup(function* (group) {
-        const sender = yield* startWaiting(group, () => sendALot(left, () => sent++));
-        check(sender.status === "running", `${String(sent)} pieces were sent though nobody received any.`);
-        const before = sent;
-        while (sent === before) yield* right.receive();
+        const sender = yield* startWaiting(group, () => sendALot(left, (piece) => void sent.push(piece)));
+        check(
+          sender.status === "running",
+          `${String(sent.length)} pieces were sent though nobody received any.`,
+        );
+        const before = sent.length;
+        while (sent.length === before) yield* right.receive();
         sender.cancel();
       });
     },
