@@ -1,4 +1,5 @@
-/** Both styles together, the ambient context, and runs. */
+/** Which task am I: async bodies, helpers and callbacks, dead frames and ended runs. */
+import { waitAllTasksBlocked } from "@anyloop/testing";
 import {
   AmbientContextError,
   CancelScope,
@@ -25,7 +26,6 @@ import {
 } from "anyloop";
 import { checkpoint } from "anyloop/lowlevel";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each, thrownBy } from "./each.ts";
 

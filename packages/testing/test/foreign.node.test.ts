@@ -25,9 +25,11 @@ const backends = [
 ] as const;
 
 const unhandled: unknown[] = [];
+
 const note = (error: unknown): void => {
   unhandled.push(error);
 };
+
 let others: NodeJS.UnhandledRejectionListener[] = [];
 
 beforeEach(() => {

@@ -1,16 +1,9 @@
-/** The contract of task handles, joining and order of completion. */
-import type { Cancelled } from "@anyloop/core";
+/** Task handles, joining, and the order of completion. */
 import {
-  all,
-  allSettled,
-  any,
-  asCompleted,
-  type Coroutine,
+  type Cancelled,
   currentTask,
   Event,
   isCancelled,
-  map,
-  Queue,
   race,
   shield,
   sleep,
@@ -197,217 +190,6 @@ each(
   },
 );
 
-each(
-  "race: the others are cancelled and have ended before the result is given [curio task_any_cancel]",
-  function* () {
-    const steps: string[] = [];
-    const value = yield* race([
-      function* () {
-        try {
-          yield* sleepForever();
-        } finally {
-          yield* shield(checkpoint());
-          steps.push("loser ended");
-        }
-      },
-      function* () {
-        yield* waitAllTasksBlocked();
-        return "winner";
-      },
-    ]);
-    steps.push(String(value));
-    expect(steps).toEqual(["loser ended", "winner"]);
-  },
-);
-
-each("race: of operations given directly only one completes", function* () {
-  const left = new Queue<number>();
-  const right = new Queue<number>();
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      left.putNowait(1);
-      right.putNowait(2);
-    });
-    expect(yield* race([left.get(), right.get()])).toBe(1);
-  });
-  expect([left.size, right.size]).toEqual([0, 1]);
-});
-
-each("race: of operations that are ready at once only one completes", function* () {
-  const queues = [new Queue<number>(), new Queue<number>()];
-  for (const queue of queues) queue.putNowait(1);
-  yield* race(queues.map((queue) => queue.get()));
-  expect(queues.reduce((sum, queue) => sum + queue.size, 0)).toBe(1);
-});
-
-each("race: a loser's real error is thrown instead of the value", function* () {
-  const boom = new Error("boom");
-  const error = yield* caught(
-    race([
-      function* () {
-        try {
-          yield* sleepForever();
-        } finally {
-          // oxlint-disable-next-line no-unsafe-finally -- a clean-up that fails is what is tested
-          throw boom;
-        }
-      },
-      function* () {
-        yield* waitAllTasksBlocked();
-        return 1;
-      },
-    ]),
-  );
-  expect(error).toBe(boom);
-});
-
-each("race and any of nothing throw at once", function* () {
-  expect(() => race([])).toThrow(UsageError);
-  expect(() => any([])).toThrow(UsageError);
-});
-
-each("any gives the first success, and all errors if there is none", function* () {
-  const fail = (message: string) =>
-    function* (): Coroutine<number> {
-      yield* checkpoint();
-      throw new Error(message);
-    };
-  const succeed = function* (): Coroutine<number> {
-    yield* sleep(1);
-    return 1;
-  };
-  expect(yield* any([fail("a"), succeed])).toBe(1);
-  const error = yield* caught(any([fail("a"), fail("b")]));
-  expect(error).toBeInstanceOf(AggregateError);
-  expect((error as AggregateError).errors.map(String).sort()).toEqual(["Error: a", "Error: b"]);
-});
-
-each("all keeps the order of the arguments [anyio gather_results_in_order]", function* () {
-  const results = yield* all([
-    function* () {
-      yield* sleep(3);
-      return "slow";
-    },
-    function* () {
-      yield* sleep(1);
-      return 2;
-    },
-    sleep(2),
-  ]);
-  expect(results).toEqual(["slow", 2, undefined]);
-  expect(yield* all([])).toEqual([]);
-});
-
-each("allSettled tells of each", function* () {
-  const boom = new Error("boom");
-  const results = yield* allSettled([
-    function* () {
-      return 1;
-    },
-    () => {
-      throw boom;
-    },
-  ]);
-  expect(results).toEqual([
-    { status: "fulfilled", value: 1 },
-    { status: "rejected", reason: boom },
-  ]);
-});
-
-eachAsync("any, all and allSettled take async bodies", async () => {
-  const boom = new Error("boom");
-  const fail = async (): Promise<number> => {
-    await checkpoint();
-    throw boom;
-  };
-  const succeed = async (): Promise<number> => {
-    await sleep(1);
-    return 1;
-  };
-  expect(await any([fail, succeed])).toBe(1);
-  expect(await all([succeed, sleep(2), succeed])).toEqual([1, undefined, 1]);
-  expect(await allSettled([succeed, fail])).toEqual([
-    { status: "fulfilled", value: 1 },
-    { status: "rejected", reason: boom },
-  ]);
-});
-
-each("map keeps order and limit", function* () {
-  let running = 0;
-  let most = 0;
-  const results = yield* map(
-    [3, 1, 2],
-    function* (item, index) {
-      most = Math.max(most, ++running);
-      yield* sleep(item);
-      running--;
-      return [item, index];
-    },
-    { limit: 2 },
-  );
-  expect(results).toEqual([
-    [3, 0],
-    [1, 1],
-    [2, 2],
-  ]);
-  expect(most).toBe(2);
-  expect(() => map([], () => 1, { limit: 0 })).toThrow(UsageError);
-});
-
-each("map pulls from async iterables, and closes them when the work fails", function* () {
-  let closed = false;
-  async function* numbers(): AsyncGenerator<number> {
-    try {
-      for (let item = 0; ; item++) yield await Promise.resolve(item);
-    } finally {
-      closed = true;
-    }
-  }
-  const error = yield* caught(
-    map(
-      numbers(),
-      (item) => {
-        if (item === 3) throw new Error("three");
-        return item;
-      },
-      { limit: 1 },
-    ),
-  );
-  expect(String(error)).toBe("Error: three");
-  yield* waitAllTasksBlocked();
-  expect(closed).toBe(true);
-});
-
-each("asCompleted gives results in order of completion and cancels the rest", function* () {
-  let cancelled = false;
-  const order = yield* asCompleted(
-    [
-      function* () {
-        yield* sleep(4);
-        return "second";
-      },
-      function* () {
-        yield* sleep(1);
-        return "first";
-      },
-      function* () {
-        try {
-          yield* sleepForever();
-        } finally {
-          cancelled = true;
-        }
-        return "never";
-      },
-    ],
-    function* (results) {
-      return [yield* results.receive(), yield* results.receive()];
-    },
-  );
-  expect(order).toEqual(["first", "second"]);
-  expect(cancelled).toBe(true);
-});
-
 each("a task cannot join itself", function* () {
   expect(yield* caught(currentTask().join())).toBeInstanceOf(UsageError);
 });
@@ -472,4 +254,18 @@ each("one operation object may be waited for by several tasks at once", function
     gate.set();
   });
   expect(passed.sort()).toEqual([0, 1, 2]);
+});
+
+each("two rivals of one race join the same task", function* () {
+  const go = new Event();
+  yield* taskGroup(function* (group) {
+    const task = group.startSoon(function* () {
+      yield* go.wait();
+      return 5;
+    });
+    const racer = group.startSoon(race([task.join(), task.join()]));
+    yield* waitAllTasksBlocked();
+    go.set();
+    expect(yield* racer.join()).toBe(5);
+  });
 });

@@ -10,9 +10,9 @@ import {
   forEach,
   IncompleteRead,
   linesOf,
-  memoryStream,
   type MemoryReceiveStream,
   type MemorySendStream,
+  memoryStream,
   moveOnAfter,
   type Operation,
   perform,
@@ -26,6 +26,7 @@ import * as fc from "fast-check";
 import { caught, each, eachAsync } from "./each.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 const text = (data: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
 
 /** A byte stream over two memory streams: each `receive` gives at most one of the pieces that were sent. */

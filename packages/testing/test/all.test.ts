@@ -1,32 +1,149 @@
-/** Further cases of all, allSettled, race, any, map, asCompleted and use. */
+/** `all`, `allSettled`, `map` and `asCompleted`: the results of many. */
 import {
   all,
   allSettled,
   any,
   asCompleted,
   type Coroutine,
-  Deferred,
   errorsOf,
-  Event,
   forEach,
-  isCancelled,
   map,
-  memoryStream,
-  moveOnAfter,
-  Queue,
-  race,
   shield,
   sleep,
   sleepForever,
-  TaskGroupError,
   taskGroup,
+  TaskGroupError,
   UsageError,
-  use,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
+
+each("all keeps the order of the arguments [anyio gather_results_in_order]", function* () {
+  const results = yield* all([
+    function* () {
+      yield* sleep(3);
+      return "slow";
+    },
+    function* () {
+      yield* sleep(1);
+      return 2;
+    },
+    sleep(2),
+  ]);
+  expect(results).toEqual(["slow", 2, undefined]);
+  expect(yield* all([])).toEqual([]);
+});
+
+each("allSettled tells of each", function* () {
+  const boom = new Error("boom");
+  const results = yield* allSettled([
+    function* () {
+      return 1;
+    },
+    () => {
+      throw boom;
+    },
+  ]);
+  expect(results).toEqual([
+    { status: "fulfilled", value: 1 },
+    { status: "rejected", reason: boom },
+  ]);
+});
+
+eachAsync("any, all and allSettled take async bodies", async () => {
+  const boom = new Error("boom");
+  const fail = async (): Promise<number> => {
+    await checkpoint();
+    throw boom;
+  };
+  const succeed = async (): Promise<number> => {
+    await sleep(1);
+    return 1;
+  };
+  expect(await any([fail, succeed])).toBe(1);
+  expect(await all([succeed, sleep(2), succeed])).toEqual([1, undefined, 1]);
+  expect(await allSettled([succeed, fail])).toEqual([
+    { status: "fulfilled", value: 1 },
+    { status: "rejected", reason: boom },
+  ]);
+});
+
+each("map keeps order and limit", function* () {
+  let running = 0;
+  let most = 0;
+  const results = yield* map(
+    [3, 1, 2],
+    function* (item, index) {
+      most = Math.max(most, ++running);
+      yield* sleep(item);
+      running--;
+      return [item, index];
+    },
+    { limit: 2 },
+  );
+  expect(results).toEqual([
+    [3, 0],
+    [1, 1],
+    [2, 2],
+  ]);
+  expect(most).toBe(2);
+  expect(() => map([], () => 1, { limit: 0 })).toThrow(UsageError);
+});
+
+each("map pulls from async iterables, and closes them when the work fails", function* () {
+  let closed = false;
+  async function* numbers(): AsyncGenerator<number> {
+    try {
+      for (let item = 0; ; item++) yield await Promise.resolve(item);
+    } finally {
+      closed = true;
+    }
+  }
+  const error = yield* caught(
+    map(
+      numbers(),
+      (item) => {
+        if (item === 3) throw new Error("three");
+        return item;
+      },
+      { limit: 1 },
+    ),
+  );
+  expect(String(error)).toBe("Error: three");
+  yield* waitAllTasksBlocked();
+  expect(closed).toBe(true);
+});
+
+each("asCompleted gives results in order of completion and cancels the rest", function* () {
+  let cancelled = false;
+  const order = yield* asCompleted(
+    [
+      function* () {
+        yield* sleep(4);
+        return "second";
+      },
+      function* () {
+        yield* sleep(1);
+        return "first";
+      },
+      function* () {
+        try {
+          yield* sleepForever();
+        } finally {
+          cancelled = true;
+        }
+        return "never";
+      },
+    ],
+    function* (results) {
+      return [yield* results.receive(), yield* results.receive()];
+    },
+  );
+  expect(order).toEqual(["first", "second"]);
+  expect(cancelled).toBe(true);
+});
 
 eachAsync("all: a record keeps its keys, nothing gives nothing", function* () {
   expect(yield* all({ a: async () => 1, b: sleep(1) })).toEqual({ a: 1, b: undefined });
@@ -64,96 +181,6 @@ each("all: two failures are a TaskGroupError", function* () {
   const error = yield* caught(all([fail("a"), fail("b")]));
   expect(error).toBeInstanceOf(TaskGroupError);
   expect(errorsOf(error).length).toBe(2);
-});
-
-each("cancelled from outside they throw the cancellation, not a result", function* () {
-  const works = [
-    (): unknown => all([sleepForever()]),
-    (): unknown => allSettled([sleepForever()]),
-    (): unknown => race([sleepForever(), sleepForever()]),
-    (): unknown => any([sleepForever(), sleepForever()]),
-    (): unknown => map([1, 2], () => sleepForever()),
-    (): unknown => asCompleted([sleepForever()], (results) => results.receive()),
-    (): unknown => use(memoryStream<number>()[0], () => sleepForever()),
-  ];
-  for (const work of works) {
-    let thrown: unknown;
-    yield* moveOnAfter(1, function* () {
-      try {
-        yield* work() as ReturnType<typeof sleep>;
-      } catch (error) {
-        thrown = error;
-        throw error;
-      }
-    });
-    expect(isCancelled(thrown)).toBe(true);
-  }
-});
-
-each("race: the first failure is thrown, the others have ended", function* () {
-  const boom = new Error("boom");
-  const deferred = new Deferred<number>();
-  const ended: string[] = [];
-  yield* taskGroup(function* (group) {
-    const racer = group.startSoon(function* () {
-      return yield* caught(
-        race([
-          deferred.wait(),
-          function* () {
-            try {
-              yield* sleepForever();
-            } finally {
-              ended.push("loser");
-            }
-          },
-        ]),
-      );
-    });
-    yield* waitAllTasksBlocked();
-    deferred.reject(boom);
-    expect(yield* racer.join()).toBe(boom);
-  });
-  expect(ended).toEqual(["loser"]);
-});
-
-each("race: inside a race, of operations given directly", function* () {
-  const queues = [new Queue<number>(), new Queue<number>(), new Queue<number>()] as const;
-  yield* taskGroup(function* (group) {
-    const racer = group.startSoon(race([queues[0].get(), race([queues[1].get(), queues[2].get()])]));
-    yield* waitAllTasksBlocked();
-    queues[1].putNowait(1);
-    queues[2].putNowait(2);
-    expect(yield* racer.join()).toBe(1);
-    expect(queues[2].size).toBe(1);
-  });
-});
-
-eachAsync("race: a single contestant, an iterable, one that is ready", function* () {
-  expect(yield* race([async () => 1])).toBe(1);
-  expect(yield* race(new Set([async () => 2]))).toBe(2);
-  const event = new Event();
-  event.set();
-  yield* race([sleepForever(), event.wait()]);
-});
-
-each("any: failures are passed over until a success; a cancelled loser's error says nothing", function* () {
-  const value = yield* any([
-    () => {
-      throw new Error("a");
-    },
-    function* () {
-      yield* sleep(1);
-      return "good";
-    },
-    function* () {
-      try {
-        yield* sleepForever();
-      } catch {
-        throw new Error("late");
-      }
-    },
-  ]);
-  expect(value).toBe("good");
 });
 
 each("map: a limit is kept, items are pulled only when there is room, indices are given", function* () {
@@ -266,41 +293,6 @@ each("asCompleted: an error of a cancelled work's clean-up is not lost", functio
     ),
   );
   expect(new Set(errorsOf(error))).toEqual(new Set([first, second]));
-});
-
-each("use: opened by an operation, closed by whatever it has, in the order of preference", function* () {
-  const record: string[] = [];
-  const resource = {
-    close: () => {
-      record.push("close");
-    },
-    [Symbol.dispose]: () => {
-      record.push("dispose");
-    },
-  };
-  yield* use(resource, () => {
-    record.push("body");
-  });
-  yield* use({ [Symbol.dispose]: resource[Symbol.dispose] }, () => {});
-  yield* use({ ...resource, [Symbol.asyncDispose]: () => sleep(1) as PromiseLike<void> }, () => {});
-  expect(record).toEqual(["body", "close", "dispose"]);
-});
-
-each("use: a promise that closes is waited for though all is cancelled", function* () {
-  let closed = false;
-  yield* moveOnAfter(
-    0,
-    use(
-      {
-        async close(): Promise<void> {
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          closed = true;
-        },
-      },
-      () => sleepForever(),
-    ),
-  );
-  expect(closed).toBe(true);
 });
 
 each(
