@@ -12,6 +12,9 @@ import { catchUnhandled } from "./unhandled.ts";
 /** Turns of the host after which every unhandled rejection has been told, and cancelled tasks have ended. */
 const turns = 3;
 
+/** Times some turns for a timer that is due at once: it is on its way, not left behind. */
+const turnsForDue = 20;
+
 /** A test left something behind. The message names all of it. */
 export class LeftoverError extends Error {
   override readonly name = "LeftoverError";
@@ -45,6 +48,7 @@ export class Leftovers {
     for (const task of this.roots()) task.cancel("the test that left this task behind is over");
     // What they waited for, timers included, goes with them.
     if (left.length > 0) await someTurns();
+    for (let turn = 0; turn < turnsForDue && this.timers.isAnyDue; turn++) await someTurns();
     left.push(...this.timers.pending().map((timer) => `a timer: ${timer}`));
     this.timers.end();
     this.stopCatching();

@@ -19,7 +19,7 @@ const globals = globalThis as unknown as Timers;
 const names = ["setTimeout", "setInterval", "clearTimeout", "clearInterval"] as const;
 
 export class TimerWatch {
-  private readonly set = new Map<Timer, string>();
+  private readonly set = new Map<Timer, { readonly place: string; readonly milliseconds: number }>();
   private readonly original: Timers;
   private readonly mine: Timers;
   private ended = false;
@@ -41,11 +41,11 @@ export class TimerWatch {
           callback(...args);
         };
         const timer = setTimeout(fire, ...rest);
-        return this.note(timer, "setTimeout");
+        return this.note(timer, "setTimeout", rest[0]);
       },
       setInterval: (callback, ...rest) => {
         const timer = setInterval(callback, ...rest);
-        return this.ended ? timer : this.note(timer, "setInterval");
+        return this.ended ? timer : this.note(timer, "setInterval", Infinity);
       },
       clearTimeout: clear(clearTimeout),
       clearInterval: clear(clearInterval),
@@ -59,7 +59,12 @@ export class TimerWatch {
 
   /** What is still set and keeps the host, in words. */
   pending(): string[] {
-    return [...this.set].filter(([timer]) => keepsHost(timer)).map(([, place]) => place);
+    return [...this.set].filter(([timer]) => keepsHost(timer)).map(([, { place }]) => place);
+  }
+
+  /** Whether one is set that fires as soon as the host comes to it. */
+  get isAnyDue(): boolean {
+    return [...this.set.values()].some(({ milliseconds }) => milliseconds <= 1);
   }
 
   /** Stops watching; what is still set is cleared. */
@@ -71,10 +76,11 @@ export class TimerWatch {
     for (const timer of this.set.keys()) this.original.clearTimeout(timer);
   }
 
-  private note(timer: Timer, kind: string): Timer {
+  private note(timer: Timer, kind: string, delay: unknown): Timer {
     // Above it on the stack: this method, and the function that stands in for the global.
     const place = (new Error().stack ?? "").split("\n")[3]?.trim();
-    this.set.set(timer, place === undefined ? kind : `${kind}, set ${place}`);
+    const milliseconds = typeof delay === "number" ? delay : 0;
+    this.set.set(timer, { place: place === undefined ? kind : `${kind}, set ${place}`, milliseconds });
     return timer;
   }
 }
