@@ -13,6 +13,7 @@ import {
   moveOnAfter,
   Queue,
   race,
+  run,
   Semaphore,
   shield,
   sleep,
@@ -22,8 +23,10 @@ import {
   use,
 } from "@anyloop/core";
 import { checkpoint, ParkingLot } from "@anyloop/core/lowlevel";
+import { kernel } from "@anyloop/kernel";
+import { native } from "@anyloop/native";
 import { waitAllTasksBlocked } from "@anyloop/testing";
-import { expect } from "vitest";
+import { expect, test } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
 
 each(
@@ -223,3 +226,24 @@ each("two rivals of one race wait for an event, a deferred, a parking lot, a sem
     Array.from({ length: 3 }, () => ({ tasksWaiting: 0 })),
   );
 });
+
+/** Core gives the cancellation instead of the item, which is then nowhere: to be mended there. */
+for (const backend of [kernel, native]) {
+  test.fails(`race: an item handed over in the turn in which the race is cancelled is not lost [${backend.name}, known]`, async () => {
+    const queue = new Queue<number>();
+    const got: number[] = [];
+    await run(
+      () =>
+        taskGroup(function* (group) {
+          const racer = group.startSoon(function* () {
+            got.push(yield* race([queue.get(), sleepForever()]));
+          });
+          yield* waitAllTasksBlocked();
+          queue.putNowait(1);
+          racer.cancel();
+        }),
+      { backend: backend() },
+    );
+    expect([...got, queue.size]).toEqual([1, 0]);
+  });
+}

@@ -109,7 +109,7 @@ export interface TestFunction {
  * ```ts
  * import { Lock } from "anyloop";
  * import { lockConformance, registerCases } from "@anyloop/testing";
- * import { test } from "node:test";
+ * import { test } from "vitest";
  *
  * registerCases(test, lockConformance(() => new Lock()));
  * ```

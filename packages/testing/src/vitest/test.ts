@@ -167,6 +167,18 @@ function putBefore(error: Error, place: string): void {
 /**
  * vitest's `test` inside a run, on each backend: native, kernel, virtual time and seeds.
  *
+ * ```ts
+ * import { memoryStream } from "anyloop";
+ * import { test } from "@anyloop/testing/vitest";
+ * import { expect } from "vitest";
+ *
+ * test("what is sent is received", function* () {
+ *   const [send, receive] = memoryStream<number>(1);
+ *   yield* send.send(1);
+ *   expect(yield* receive.receive()).toBe(1);
+ * });
+ * ```
+ *
  * A test fails if it does not end in time, and if it leaves tasks, timers or unhandled errors behind; the message names
  * them. While it runs, work awaited outside any run, and `run` without a backend, use the kind of backend under test.
  */

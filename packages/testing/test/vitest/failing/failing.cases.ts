@@ -11,7 +11,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { test } from "@anyloop/testing/vitest";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 
 test("an assertion", function* () {
   yield* checkpoint();
@@ -113,6 +113,14 @@ one.extend({ greedy: (_, use) => use(1).then(() => use(2)) })("a fixture that us
 one("a body that fails and leaves a timer", () => {
   setTimeout(() => {}, 60_000);
   throw new Error("the body failed");
+});
+
+describe.concurrent("at once", () => {
+  for (const name of ["one", "another"]) {
+    one(name, function* () {
+      yield* sleep(20);
+    });
+  }
 });
 
 one("a test after all of them passes", function* () {
