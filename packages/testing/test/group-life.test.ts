@@ -6,6 +6,7 @@ import {
   currentTask,
   Event,
   moveOnAfter,
+  shield,
   sleep,
   sleepForever,
   type Task,
@@ -328,3 +329,30 @@ eachAsync("an operation begun and forgotten in a plain body that gives an operat
   });
   expect(ended).toEqual(["begun"]);
 });
+
+eachAsync(
+  "a task cannot end while a group it opened is open: one begun and forgotten ends with the body [trio nursery_misnest]",
+  async () => {
+    const steps: string[] = [];
+    await taskGroup(async (outer) => {
+      const task = outer.startSoon(async () => {
+        void taskGroup(async (group) => {
+          group.startSoon(async () => {
+            try {
+              await sleepForever();
+            } finally {
+              await shield(sleep(1));
+              steps.push("child ended");
+            }
+          });
+          await sleepForever();
+        }).catch(() => steps.push("group ended"));
+        await checkpoint();
+        await checkpoint();
+      });
+      await task.wait();
+      steps.push("task ended");
+    });
+    expect(steps).toEqual(["child ended", "group ended", "task ended"]);
+  },
+);

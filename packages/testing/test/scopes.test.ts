@@ -22,7 +22,7 @@ import { expect, test } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
 
 each(
-  "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases]",
+  "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases, cancel_reason_not_overwritten]",
   function* () {
     const scope = new CancelScope();
     const seen: unknown[] = [];

@@ -4,6 +4,7 @@ import {
   CancelScope,
   Event,
   failAfter,
+  fromPromise,
   isCancelled,
   moveOnAfter,
   shield,
@@ -12,7 +13,7 @@ import {
   taskGroup,
   TimeoutError,
 } from "@anyloop/core";
-import { checkpoint, suspend } from "@anyloop/core/lowlevel";
+import { addInstrument, checkpoint, suspend } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
@@ -149,7 +150,7 @@ each("a group's shield, lifted, wakes its sleeping children [trio cancel_shield_
 });
 
 each(
-  "shielding while a cancellation passes does not stop it [trio unshield_while_cancel_propagating]",
+  "shielding while a cancellation passes does not stop it [trio unshield_stepsMeanwhilecancel_propagating]",
   function* () {
     const outer = new CancelScope();
     const inner = new CancelScope();
@@ -349,4 +350,37 @@ eachAsync(
     expect(record).toEqual(["raw"]);
     expect(scope.cancelledCaught).toBe(true);
   },
+);
+
+each(
+  "a cancelled scope does not keep the loop busy while what is in it cannot stop yet [anyio no_spin_on_done_task_in_cancel_scope]",
+  function* () {
+    let steps = 0;
+    addInstrument({ beforeStep: () => void steps++ });
+    const scope = new CancelScope();
+    let stepsMeanwhile = -1;
+    const hostTime = (milliseconds: number): Promise<void> =>
+      new Promise((resolve) => setTimeout(resolve, milliseconds));
+    yield* taskGroup(function* (group) {
+      group.startSoon(
+        scope.run(() =>
+          shield(
+            fromPromise(
+              (async () => {
+                await hostTime(3);
+                const before = steps;
+                await hostTime(6);
+                stepsMeanwhile = steps - before;
+              })(),
+            ),
+          ),
+        ),
+      );
+      yield* checkpoint();
+      yield* checkpoint();
+      scope.cancel();
+    });
+    expect(stepsMeanwhile).toBe(0);
+  },
+  { seeds: 3 },
 );
