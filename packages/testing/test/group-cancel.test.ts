@@ -16,7 +16,7 @@ import {
 import { checkpoint, shieldedCheckpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each, eachAsync } from "./each.ts";
+import { caught, each, eachAsync, untilCancelled } from "./each.ts";
 
 each(
   "a failing child cancels its siblings, whose cleanup runs before the group ends [anyio exception_cancels_siblings]",
@@ -25,12 +25,7 @@ each(
     yield* caught(
       taskGroup(function* (group) {
         group.startSoon(function* () {
-          try {
-            yield* sleepForever();
-          } finally {
-            yield* shield(sleep(2));
-            steps.push("cleaned");
-          }
+          yield* untilCancelled(steps, 2);
         });
         group.startSoon(function* () {
           yield* sleep(1);
@@ -51,12 +46,7 @@ each(
       outer.startSoon(function* () {
         yield* taskGroup(function* (inner) {
           inner.startSoon(function* () {
-            try {
-              yield* sleepForever();
-            } finally {
-              yield* shield(sleep(1));
-              steps.push("cleaned");
-            }
+            yield* untilCancelled(steps, 1);
           });
         });
         steps.push("not reached");
@@ -225,12 +215,7 @@ each(
         group.startSoon(function* () {
           yield* taskGroup(function* (inner) {
             inner.startSoon(function* () {
-              try {
-                yield* sleepForever();
-              } finally {
-                yield* shield(sleep(1));
-                record.push("cleaned");
-              }
+              yield* untilCancelled(record, 1);
             });
           });
         });

@@ -6,7 +6,6 @@ import {
   isCancelled,
   moveOnAfter,
   shield,
-  sleep,
   sleepForever,
   type Task,
   taskGroup,
@@ -16,7 +15,7 @@ import {
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each, eachAsync } from "./each.ts";
+import { caught, each, eachAsync, untilCancelled } from "./each.ts";
 
 each(
   "cancelling while start waits reaches the child, and its end is awaited [anyio start_cancelled]",
@@ -270,12 +269,7 @@ each("a child's clean-up before started is waited for by its cancelled caller", 
     yield* moveOnAfter(
       1,
       group.start(function* () {
-        try {
-          yield* sleepForever();
-        } finally {
-          yield* shield(sleep(2));
-          record.push("cleaned");
-        }
+        yield* untilCancelled(record, 2);
       }),
     );
     record.push("caller");

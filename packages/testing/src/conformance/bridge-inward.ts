@@ -19,7 +19,15 @@ import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
 import { caused, onBridge, settleTurns } from "./bridge-help.ts";
 import type { InwardBridge } from "./bridges.ts";
-import { check, checkError, checkSame, checkThrows, startWaiting, thrownBy } from "./check.ts";
+import {
+  closeCancelled,
+  check,
+  checkError,
+  checkSame,
+  checkThrows,
+  startWaiting,
+  thrownBy,
+} from "./check.ts";
 import { caseOf, type ConformanceCase, type Rule } from "./suite.ts";
 
 type Make = Body<InwardBridge, [group: TaskGroup]>;
@@ -175,12 +183,7 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
   {
     rule: "closed while cancelled, our end takes everything of the bridge off the foreign side",
     *body({ ours, foreign }) {
-      const scope = new CancelScope();
-      yield* scope.run(function* () {
-        scope.cancel();
-        yield* ours.close();
-      });
-      check(scope.cancelledCaught, "The cancellation of the close was swallowed.");
+      yield* closeCancelled(ours);
       yield* settleTurns();
       check(foreign.isToldToStop(), "The foreign side was not told that our end was closed.");
       checkSame(foreign.listeners(), 0, "Listeners after closing");

@@ -13,7 +13,15 @@ import {
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { caused, onBridge, settleTurns } from "./bridge-help.ts";
 import type { OutwardBridge } from "./bridges.ts";
-import { check, checkError, checkSame, checkThrows, startWaiting, thrownBy } from "./check.ts";
+import {
+  closeCancelled,
+  check,
+  checkError,
+  checkSame,
+  checkThrows,
+  startWaiting,
+  thrownBy,
+} from "./check.ts";
 import type { Rule } from "./suite.ts";
 
 type Foreign = OutwardBridge["foreign"];
@@ -138,12 +146,7 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
     rule: "closed while cancelled, our end ends the foreign reading, and can send no more",
     *body({ ours, foreign }) {
       const reading = readAll(foreign);
-      const scope = new CancelScope();
-      yield* scope.run(function* () {
-        scope.cancel();
-        yield* ours.close();
-      });
-      check(scope.cancelledCaught, "The cancellation of the close was swallowed.");
+      yield* closeCancelled(ours);
       checkSame(yield* fromPromise(reading), [], "What was read");
       yield* checkThrows(ours.send(1), ClosedResourceError, "send() after close()");
       checkSame(foreign.listeners(), 0, "Listeners after closing");

@@ -1,5 +1,7 @@
 /** What the rules of the suites are checked with: no test runner's, so that the suites run in any. */
 import {
+  type AsyncCloseable,
+  CancelScope,
   type Coroutine,
   type Operation,
   operation,
@@ -72,4 +74,14 @@ export function* startWaiting<T>(group: TaskGroup, work: Work<T>): Coroutine<Tas
   const task = group.startSoon(work);
   yield* waitAllTasksBlocked();
   return task;
+}
+
+/** Closes in a cancelled scope; fails unless the cancellation is thrown, after the close has taken effect. */
+export function* closeCancelled(end: AsyncCloseable): Coroutine<void> {
+  const scope = new CancelScope();
+  yield* scope.run(function* () {
+    scope.cancel();
+    yield* end.close();
+  });
+  check(scope.cancelledCaught, "The cancellation of the close was swallowed.");
 }

@@ -16,7 +16,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "../wait-all-tasks-blocked.ts";
-import { check, checkSame, checkThrows, startWaiting } from "./check.ts";
+import { closeCancelled, check, checkSame, checkThrows, startWaiting } from "./check.ts";
 
 /** What is sent into the first comes out of the second. The items are numbers. */
 export type ObjectPair = readonly [send: ObjectSendStream<number>, receive: ObjectReceiveStream<number>];
@@ -283,12 +283,7 @@ export const endRules: readonly PairRule[] = [
     rule: "a cancelled close closes, and then the cancellation is thrown",
     *body([send, receive]) {
       for (const end of [send, receive]) {
-        const scope = new CancelScope();
-        yield* scope.run(function* () {
-          scope.cancel();
-          yield* end.close();
-        });
-        check(scope.cancelledCaught, "The cancellation of the close was swallowed.");
+        yield* closeCancelled(end);
       }
       yield* checkThrows(send.send(1), ClosedResourceError, "send() after a cancelled close()");
       yield* checkThrows(receive.receive(), ClosedResourceError, "receive() after a cancelled close()");
