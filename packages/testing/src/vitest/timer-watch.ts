@@ -73,7 +73,9 @@ export class TimerWatch {
     for (const name of names) {
       if (globals[name] === this.mine[name]) Object.assign(globals, { [name]: this.original[name] });
     }
-    for (const timer of this.set.keys()) this.original.clearTimeout(timer);
+    // Called by itself: browsers refuse a host function that is called as a method of another object.
+    const { clearTimeout } = this.original;
+    for (const timer of this.set.keys()) clearTimeout(timer);
   }
 
   private note(timer: Timer, kind: string, delay: unknown): Timer {

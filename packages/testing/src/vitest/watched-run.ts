@@ -70,8 +70,7 @@ export async function watchedRun(
   } catch (error) {
     errors.push(error);
   }
-  const left = await leftovers.end();
-  underWay = undefined;
+  const left = await leftovers.end().finally(() => (underWay = undefined));
   // A test that did not end in time has said what it left.
   const isTold = options.leftovers === "ignore" || errors[0] instanceof TestTimeoutError;
   if (left !== undefined && !isTold) errors.push(left);

@@ -3,6 +3,7 @@ import {
   currentEffectiveDeadline,
   currentTask,
   failAfter,
+  fromPromise,
   now,
   run,
   sleep,
@@ -115,6 +116,19 @@ test.todo("a test to be written [it is what is tested]");
 test.fails("a test that is expected to fail", function* () {
   yield* checkpoint();
   throw new Error("as expected");
+});
+
+let fired = 0;
+
+test.fails("a timer that is left behind fails the test", () => {
+  setTimeout(() => fired++, 20);
+});
+test.fails("an error that nobody handled fails the test", () => {
+  void Promise.reject(new Error("nobody's"));
+});
+test("a timer that was left behind does not fire afterwards", function* () {
+  yield* fromPromise(new Promise((resolve) => setTimeout(resolve, 40)));
+  expect(fired).toBe(0);
 });
 
 test.with({ backends: ["virtual", "seeds"], seeds: 3, seed: 7 })(
