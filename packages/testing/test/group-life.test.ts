@@ -327,6 +327,8 @@ eachAsync("an operation begun and forgotten in a plain body that gives an operat
     );
     return sleep(3);
   });
+  // What `then` was given is called in a promise job of its own.
+  yield* waitAllTasksBlocked();
   expect(ended).toEqual(["begun"]);
 });
 

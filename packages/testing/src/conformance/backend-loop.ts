@@ -140,10 +140,7 @@ function stepRules(keepsOrder: boolean): BackendRule[] {
     onLoop("a call from the host wakes a loop that has nothing to do", async (probe) => {
       await probe.drained();
       await hostTime(2);
-      let taken = false;
-      setTimeout(() => probe.schedule(() => (taken = true)), 0);
-      await hostTime(20);
-      check(taken, "The step that was scheduled from a host callback was not taken.");
+      await new Promise<void>((resolve) => setTimeout(() => probe.schedule(resolve), 0));
     }),
     onLoop("steps without end leave the host its turn, so that its timers fire", async (probe) => {
       let fired = false;
@@ -166,7 +163,7 @@ function stepRules(keepsOrder: boolean): BackendRule[] {
 const timerRules: readonly BackendRule[] = [
   onLoop("the clock never goes back, and no timer fires before its deadline", async (probe) => {
     let last = probe.now();
-    for (const milliseconds of [0.3, 1, 1.7, 3]) {
+    for (const milliseconds of [0.3, 1, 1.7, 3, 20]) {
       const deadline = probe.now() + milliseconds;
       await new Promise<void>((resolve) => void probe.at(deadline, resolve));
       check(

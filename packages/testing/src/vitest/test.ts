@@ -130,12 +130,13 @@ interface Scene {
 
 async function performIn(column: Column, { context, fixtures, leftovers, body }: Scene): Promise<void> {
   const { signal, task } = context;
+  const began = performance.now();
   for (const attempt of column.attempts) {
     try {
       await watchedRun(
         (backend) => withFixtures(fixtures, { context, backend, seed: attempt.seed }, body),
         attempt,
-        { timeout: task.timeout, signal, leftovers },
+        { timeout: task.timeout, began, signal, leftovers },
       );
     } catch (error) {
       throw placed(error, whereabouts(column, attempt));

@@ -23,10 +23,12 @@ export class TestTimeoutError extends Error {
 }
 
 export interface WatchOptions {
-  /** Milliseconds of real time for the test; no limit if 0 or Infinity. */
+  /** Milliseconds of real time for the test, of which this run may be a part; no limit if 0 or Infinity. */
   readonly timeout: number;
-  /** Aborted when the test runner wants the test to stop. */
-  readonly signal?: AbortSignal | undefined;
+  /** When the test began, on the clock of `performance.now()`. */
+  readonly began: number;
+  /** Aborted when the test runner gives the test up, or wants it to stop. */
+  readonly signal: AbortSignal;
   /** Whether what a test leaves behind fails it. */
   readonly leftovers: "fail" | "ignore";
 }
@@ -34,7 +36,14 @@ export interface WatchOptions {
 // Fake timers, and our own watch, replace the globals; the time that a test may take is real.
 const { setTimeout, clearTimeout } = globalThis;
 
-let underWay: { readonly attempt: Attempt; readonly leftovers: Leftovers } | undefined;
+interface UnderWay {
+  readonly attempt: Attempt;
+  readonly leftovers: Leftovers;
+  readonly signal: AbortSignal;
+  readonly ended: Promise<void>;
+}
+
+let underWay: UnderWay | undefined;
 
 const idle = kernel();
 
@@ -56,13 +65,17 @@ export async function watchedRun(
   attempt: Attempt,
   options: WatchOptions,
 ): Promise<void> {
+  // One that the runner has given up is on its way to its end.
+  while (underWay?.signal.aborted === true) await underWay.ended;
   if (underWay !== undefined) {
     throw new UsageError(
       "Another test is still running. Tests of @anyloop/testing/vitest watch the whole program, so they cannot be concurrent.",
     );
   }
   const leftovers = new Leftovers();
-  underWay = { attempt, leftovers };
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  underWay = { attempt, leftovers, signal: options.signal, ended };
   setDefaultBackend(outside);
   const errors: unknown[] = [];
   try {
@@ -70,7 +83,10 @@ export async function watchedRun(
   } catch (error) {
     errors.push(error);
   }
-  const left = await leftovers.end().finally(() => (underWay = undefined));
+  const left = await leftovers.end().finally(() => {
+    underWay = undefined;
+    end();
+  });
   // A test that did not end in time has said what it left.
   const isTold = options.leftovers === "ignore" || errors[0] instanceof TestTimeoutError;
   if (left !== undefined && !isTold) errors.push(left);
@@ -82,11 +98,11 @@ export async function watchedRun(
 async function runInTime(
   body: (backend: Backend) => Coroutine<void>,
   backend: Backend,
-  { timeout, signal }: WatchOptions,
+  { timeout, began, signal }: WatchOptions,
 ): Promise<void> {
   const stop = new AbortController();
-  const onAbort = (): void => stop.abort(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const onAbort = (): void => stop.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
   let tasks = (): string => "";
   const running = run(
     function* test() {
@@ -98,8 +114,9 @@ async function runInTime(
   );
   const timers: ReturnType<typeof setTimeout>[] = [];
   const after = (share: number, then: (milliseconds: number) => void): void => {
+    if (!(timeout > 0 && timeout < Infinity)) return;
     const milliseconds = Math.round(timeout * share);
-    if (timeout > 0 && timeout < Infinity) timers.push(setTimeout(() => then(milliseconds), milliseconds));
+    timers.push(setTimeout(() => then(milliseconds), began + milliseconds - performance.now()));
   };
   const givenUp = new Promise<never>((_, reject) => {
     after(cleanUpShare, (milliseconds) => {
@@ -115,6 +132,6 @@ async function runInTime(
     await Promise.race([running, givenUp]);
   } finally {
     for (const timer of timers) clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -70,8 +70,7 @@ withUser("fixtures are around the body: its scopes, tasks and task-locals hold",
   expectTypeOf(fixtures.user).toEqualTypeOf<string>();
   expect(user.get()).toBe(fixtures.user);
   expect(currentEffectiveDeadline()).toBeLessThanOrEqual(now() + 5000);
-  yield* sleep(15);
-  expect(fixtures.server.requests.length).toBe(2);
+  while (fixtures.server.requests.length < 2) yield* sleep(5);
   expect(order.at(-1)).toBe("set up");
 });
 
@@ -121,13 +120,13 @@ test.fails("a test that is expected to fail", function* () {
 let fired = 0;
 
 test.fails("a timer that is left behind fails the test", () => {
-  setTimeout(() => fired++, 20);
+  setTimeout(() => fired++, 300);
 });
 test.fails("an error that nobody handled fails the test", () => {
   void Promise.reject(new Error("nobody's"));
 });
-test("a timer that was left behind does not fire afterwards", function* () {
-  yield* fromPromise(new Promise((resolve) => setTimeout(resolve, 40)));
+test("a timer that was left behind does not fire afterwards", { backends: ["kernel"] }, function* () {
+  yield* fromPromise(new Promise((resolve) => setTimeout(resolve, 350)));
   expect(fired).toBe(0);
 });
 

@@ -33,7 +33,7 @@ test.with({ backends: ["seeds"], seed: 100 })("a race", function* () {
 
 const one = test.with({ backends: ["kernel"] });
 
-one("a timeout", { timeout: 200 }, function* () {
+one("a timeout", { timeout: 1000 }, function* () {
   const hung = function* hungHelper() {
     yield* sleepForever();
   };
@@ -44,7 +44,7 @@ one("a timeout", { timeout: 200 }, function* () {
   }
 });
 
-one("a clean-up that hangs", { timeout: 200 }, function* () {
+one("a clean-up that hangs", { timeout: 1000 }, function* () {
   yield* moveOnAfter(0, function* () {
     try {
       yield* sleepForever();
@@ -52,6 +52,19 @@ one("a clean-up that hangs", { timeout: 200 }, function* () {
       yield* shield(fromPromise(new Promise(() => {})));
     }
   });
+});
+
+test.with({ backends: ["seeds"], seed: 1, timeout: 1000 })(
+  "many runs that take too long together",
+  function* () {
+    yield* fromPromise(new Promise((resolve) => setTimeout(resolve, 100)));
+  },
+);
+
+one("a body that vitest itself gives up", { timeout: 50 }, function* () {
+  // Stops the whole program until that time is over.
+  for (const start = performance.now(); performance.now() < start + 100;);
+  yield* sleep(60_000);
 });
 
 one("a task of another run", function* () {
