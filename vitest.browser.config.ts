@@ -1,5 +1,9 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { findChromium, noChromium } from "./scripts/chromium.ts";
+
+const executablePath = findChromium();
+if (executablePath === undefined) throw new Error(noChromium);
 
 export default defineConfig({
   resolve: { conditions: ["@anyloop/source"] },
@@ -13,7 +17,7 @@ export default defineConfig({
       screenshotFailures: false,
       provider: playwright({
         launchOptions: {
-          executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+          executablePath,
           args: [
             "--no-sandbox",
             "--disable-gpu",

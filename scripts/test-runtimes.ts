@@ -1,118 +1,107 @@
-// Runs the test suite once under each runtime of tools/runtimes, and closes with a table.
+// Runs the tests once under each runtime, and closes with a table, which it can write to docs/runtimes.md.
 import { spawn } from "node:child_process";
-import { existsSync, globSync } from "node:fs";
+import { globSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
-
-interface Runtime {
-  readonly name: string;
-  readonly command: string;
-  readonly args: readonly string[];
-}
+import { parseArgs, stripVTControlCharacters } from "node:util";
+import { type Runtime, runtimes, versionOf } from "./runtimes.ts";
 
 interface Result {
-  readonly runtime: string;
-  readonly outcome: "passed" | "FAILED";
+  readonly runtime: Runtime;
+  readonly outcome: "passed" | "FAILED" | "NOT RUN";
   /** How many tests; missing if the run did not get as far as counting. */
-  readonly passed: number | undefined;
-  readonly failed: number | undefined;
-  readonly skipped: number | undefined;
+  readonly passed?: number | undefined;
+  readonly failed?: number | undefined;
+  readonly skipped?: number | undefined;
   readonly seconds: number;
+  /** Tests that failed. */
+  readonly failures: readonly string[];
 }
 
-/** Vitest reports failures with Map.groupBy, which Node has since 21: without this, Node 20 shows none of them. */
-const groupBy = `Map.groupBy ??= (items, keyOf) => {
-  const groups = new Map();
-  for (const item of items) {
-    const key = keyOf(item);
-    if (groups.has(key)) groups.get(key).push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
-};`;
-
-const installed = path.resolve(import.meta.dirname, "../tools/runtimes/node_modules");
-const runtimes: readonly Runtime[] = [
-  {
-    name: "node20",
-    command: "node20/bin/node",
-    args: ["--import", `data:text/javascript,${encodeURIComponent(groupBy)}`],
-  },
-  { name: "node22", command: "node22/bin/node", args: [] },
-  { name: "node24", command: "node24/bin/node", args: [] },
-  { name: "bun1", command: "@oven/bun-linux-x64/bin/bun", args: ["--bun"] },
-  { name: "deno2", command: "@deno/linux-x64-glibc/deno", args: ["run", "-A", "--cached-only"] },
-];
+interface Choice {
+  readonly wanted: readonly Runtime[];
+  readonly smoke: boolean;
+  readonly write: boolean;
+}
 
 /** Tests that start programs of their own with switches that only the pinned Node knows: it is what they test. */
 const pinnedNodeOnly = [
   "packages/kernel/test/process.node.test.ts",
   "packages/anyloop/test/{bundle,examples}.node.test.ts",
+  "packages/testing/test/vitest/{failing,examples}.node.test.ts",
   "apps/fetch/test/main.node.test.ts",
 ];
 
-const usage = `Usage: test:runtimes [runtime…]
+/** A little of core, kernel and native: whether they work in a runtime at all. */
+const smokeTests = [
+  "packages/kernel/test/kernel.test.ts",
+  "packages/testing/test/{backend.conformance,group-life,scope-trees}.test.ts",
+];
 
-Runs the tests under the runtimes named, or under all: ${runtimes.map(({ name }) => name).join(", ")}.`;
+const table = "docs/runtimes.md";
+
+const usage = `Usage: test:runtimes [--smoke] [--write] [runtime…]
+
+Runs the tests under the runtimes named, or under all: ${runtimes.map(({ name }) => name).join(", ")}.
+Of all, one that this machine has not is passed over, loudly.
+
+  --smoke  only a few tests, and nobody is missed
+  --write  writes the table to ${table}; wants all runtimes and all tests`;
 
 function fail(message: string): never {
   console.error(message);
   process.exit(2);
 }
 
-function chosen(): readonly Runtime[] {
-  let names: string[] = [];
+function choice(): Choice {
+  let names: string[];
+  let options: { help?: boolean; smoke?: boolean; write?: boolean };
   try {
-    const { values, positionals } = parseArgs({
-      options: { help: { type: "boolean", short: "h" } },
+    ({ values: options, positionals: names } = parseArgs({
+      options: {
+        help: { type: "boolean", short: "h" },
+        smoke: { type: "boolean" },
+        write: { type: "boolean" },
+      },
       allowPositionals: true,
-    });
-    if (values.help === true) {
-      console.log(usage);
-      process.exit(0);
-    }
-    names = positionals;
+    }));
   } catch (error) {
     fail(`${(error as Error).message}\n\n${usage}`);
   }
+  const { help = false, smoke = false, write = false } = options;
+  if (help) {
+    console.log(usage);
+    process.exit(0);
+  }
+  if (write && (smoke || names.length > 0)) fail(`--write wants all runtimes and all tests.\n\n${usage}`);
   for (const name of names) {
     if (!runtimes.some((runtime) => runtime.name === name))
       fail(`There is no runtime "${name}".\n\n${usage}`);
   }
   const wanted = runtimes.filter(({ name }) => names.length === 0 || names.includes(name));
-  for (const { name, command } of wanted) {
-    if (!existsSync(path.join(installed, command))) {
-      fail(`${name} is not installed. The runtimes of tools/runtimes are made for Linux on x64.`);
-    }
-  }
-  return wanted;
+  const isNamed = names.length > 0 && !smoke;
+  for (const { engine, missing } of wanted) if (engine === undefined && (isNamed || write)) fail(missing);
+  return { wanted, smoke, write };
 }
 
-function testsOfPinnedNode(): readonly string[] {
-  return pinnedNodeOnly.flatMap((pattern) => {
+function filesOf(patterns: readonly string[]): readonly string[] {
+  return patterns.flatMap((pattern) => {
     const files = globSync(pattern);
-    if (files.length === 0) fail(`No test is called ${pattern} any more: mend pinnedNodeOnly.`);
+    if (files.length === 0) fail(`No test is called ${pattern} any more: mend test-runtimes.ts.`);
     return files;
   });
 }
 
-async function test({ name, command, args }: Runtime, exclude: readonly string[]): Promise<Result> {
+async function test(runtime: Runtime, files: readonly string[]): Promise<Result> {
   const started = performance.now();
   const child = spawn(
-    path.join(installed, command),
-    [
-      ...args,
-      "node_modules/vitest/vitest.mjs",
-      "run",
-      "--pool=forks",
-      ...exclude.flatMap((file) => ["--exclude", file]),
-    ],
+    runtime.command,
+    [...runtime.args, "node_modules/vitest/vitest.mjs", "run", ...runtime.vitest, ...files],
     {
       stdio: ["ignore", "pipe", "inherit"],
       env: {
         ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
         ...process.env,
-        ANYLOOP_RUNTIME: name,
+        ANYLOOP_RUNTIME: runtime.name,
         DENO_NO_UPDATE_CHECK: "1",
         DO_NOT_TRACK: "1",
       },
@@ -126,24 +115,32 @@ async function test({ name, command, args }: Runtime, exclude: readonly string[]
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject).on("close", resolve);
   });
+  const plain = stripVTControlCharacters(output);
   // The last line of count-reporter.ts.
-  const counts = [...output.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)].at(-1);
+  const counts = [...plain.matchAll(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm)].at(-1);
   const [passed, failed, skipped] = counts?.slice(1).map(Number) ?? [];
   return {
-    runtime: name,
+    runtime,
     outcome: status === 0 && passed !== undefined && passed > 0 ? "passed" : "FAILED",
     passed,
     failed,
     skipped,
     seconds: Math.round((performance.now() - started) / 100) / 10,
+    failures: [...plain.matchAll(/^ ?FAIL +(.*)$/gm)].map((match) => match[1] ?? ""),
   };
+}
+
+function notRun(runtime: Runtime): Result {
+  const line = "!".repeat(100);
+  console.log(`${line}\nNOT RUN under ${runtime.name}: ${runtime.missing}\n${line}`);
+  return { runtime, outcome: "NOT RUN", seconds: 0, failures: [] };
 }
 
 function printTable(results: readonly Result[]): void {
   const rows = [
     ["runtime", "outcome", "passed", "failed", "skipped", "seconds"],
     ...results.map(({ runtime, outcome, passed, failed, skipped, seconds }) => [
-      runtime,
+      runtime.name,
       outcome,
       ...[passed, failed, skipped].map((count) => String(count ?? "?")),
       seconds.toFixed(1),
@@ -155,16 +152,41 @@ function printTable(results: readonly Result[]): void {
   }
 }
 
+function writeTable(results: readonly Result[]): void {
+  const rows = results.map(({ runtime, outcome, passed, failed, skipped }) => {
+    const counts = [passed, failed, skipped].map((count) => String(count ?? "?"));
+    return `| ${[runtime.name, versionOf(runtime), outcome, ...counts].join(" | ")} |`;
+  });
+  const failures = results.flatMap(({ runtime, failures }) =>
+    failures.map((failure) => `- ${runtime.name}: ${failure}`),
+  );
+  writeFileSync(
+    table,
+    `# Where the tests pass
+
+Written by \`npx -y pnpm@12 test:runtimes --write\`. Every runtime gets the same tests, but those called \`*.node.test.ts\` in a browser, and those of how the pinned Node starts and ends programs elsewhere. A skipped test says why in its name: a browser, for one, has no \`AsyncLocalStorage\`, so it takes no async bodies.
+
+| runtime | version | outcome | passed | failed | skipped |
+| ------- | ------- | ------- | ------ | ------ | ------- |
+${rows.join("\n")}
+${failures.length === 0 ? "" : `\nWhat failed:\n\n${failures.join("\n")}\n`}`,
+  );
+}
+
 process.chdir(path.resolve(import.meta.dirname, ".."));
-const wanted = chosen();
-const exclude = testsOfPinnedNode();
-console.log(
-  `Left out, because they test how the pinned Node starts and ends programs: ${exclude.join(", ")}`,
-);
+const { wanted, smoke, write } = choice();
+const exclude = filesOf(pinnedNodeOnly);
+const files = smoke ? filesOf(smokeTests) : exclude.flatMap((file) => ["--exclude", file]);
+if (!smoke) {
+  console.log(
+    `Left out, because they test how the pinned Node starts and ends programs: ${exclude.join(", ")}`,
+  );
+}
 const results: Result[] = [];
 for (const runtime of wanted) {
   console.log(`\n--- ${runtime.name}`);
-  results.push(await test(runtime, exclude));
+  results.push(runtime.engine === undefined ? notRun(runtime) : await test(runtime, files));
 }
 printTable(results);
+if (write) writeTable(results);
 if (results.some(({ outcome }) => outcome === "FAILED")) process.exitCode = 1;

@@ -40,9 +40,12 @@ function examplesIn(file: string): Example[] {
   return examples;
 }
 
-const examples = sources.flatMap((pattern) =>
-  globSync(pattern, { cwd: repository }).sort().flatMap(examplesIn),
-);
+/** Examples that are tests are vitest's to run: see packages/testing/test/vitest/examples.node.test.ts. */
+const isTest = ({ code }: Example): boolean => /from "(vitest|@anyloop\/testing\/vitest)"/.test(code);
+
+const examples = sources
+  .flatMap((pattern) => globSync(pattern, { cwd: repository }).sort().flatMap(examplesIn))
+  .filter((example) => !isTest(example));
 
 /** What the comments behind `console.log(…);` promise. */
 function promised(code: string): string[] {

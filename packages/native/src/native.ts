@@ -48,8 +48,7 @@ class NativeLoop implements Loop {
   private readonly stepOnce = (): void => {
     this.ready.shift()?.step();
     if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
-    else if (sliceIsOver()) hostTurn(this.pumpAfterTurn);
-    else void settled.then(this.stepOnce);
+    else this.pumpLater();
   };
 
   constructor(options: LoopOptions) {

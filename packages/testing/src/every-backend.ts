@@ -1,16 +1,8 @@
-/**
- * One test, every backend: native, the kernel, the kernel in virtual time, and the kernel with seeds that shuffle the
- * ready tasks.
- *
- * Invariant: a failure names its backend, and its seed, so that it can be repeated.
- */
-import { type Backend, type Body, run } from "@anyloop/core";
-import { kernel, VirtualClock } from "@anyloop/kernel";
-import { native } from "@anyloop/native";
+/** One test, every backend of the matrix. */
+import { run, type Work } from "@anyloop/core";
+import { columnsOf, type Column, type MatrixOptions, whereabouts } from "./matrix.ts";
 
-export interface EveryBackendOptions {
-  /** Seeds to try; 20 if not given. */
-  readonly seeds?: number | undefined;
+export interface EveryBackendOptions extends MatrixOptions {
   /** Only backends whose clock is virtual: for tests that measure time. */
   readonly virtualOnly?: boolean | undefined;
 }
@@ -21,42 +13,39 @@ export interface TestCase {
   readonly perform: () => Promise<void>;
 }
 
-const { ANYLOOP_SEED } =
-  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
-const firstSeed = ANYLOOP_SEED === undefined ? Math.floor(Math.random() * 1_000_000) : Number(ANYLOOP_SEED);
-
-async function performSeeded(body: Body<unknown>, seeds: number): Promise<void> {
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-    try {
-      await run(body, { backend: kernel({ seed, clock: new VirtualClock() }) });
-    } catch (error) {
-      throw new Error(
-        `With seed ${String(seed)} (repeat it with ANYLOOP_SEED=${String(seed)}): ${String(error)}`,
-        {
-          cause: error,
-        },
-      );
-    }
-  }
-}
-
-/** The same body as a test for each backend. */
+/**
+ * The same body as a test for each backend; a failure of a seed says how to repeat it.
+ *
+ * ```ts
+ * import { sleep } from "anyloop";
+ * import { everyBackend } from "@anyloop/testing";
+ *
+ * const cases = everyBackend("a nap", sleep(1));
+ * for (const { perform } of cases) await perform();
+ * console.log(cases.length, cases[0]?.name); // 4 a nap [native]
+ * ```
+ */
 export function everyBackend(
   name: string,
-  body: Body<unknown>,
-  options: EveryBackendOptions = {},
+  work: Work<unknown>,
+  { virtualOnly, ...options }: EveryBackendOptions = {},
 ): TestCase[] {
-  const seeds = options.seeds ?? 20;
-  const on = (label: string, makeBackend: () => Backend): TestCase => ({
-    name: `${name} [${label}]`,
-    perform: async () => {
-      await run(body, { backend: makeBackend() });
-    },
-  });
-  const real = [on("native", native), on("kernel", kernel)];
-  return [
-    ...(options.virtualOnly === true ? [] : real),
-    on("kernel, virtual time", () => kernel({ clock: new VirtualClock() })),
-    { name: `${name} [kernel, ${String(seeds)} seeds]`, perform: () => performSeeded(body, seeds) },
-  ];
+  const columns = columnsOf(virtualOnly === true ? { ...options, backends: ["virtual", "seeds"] } : options);
+  return columns.map((column) => ({
+    name: `${name} [${column.label}]`,
+    perform: () => performOn(column, work),
+  }));
+}
+
+/** @internal Performs the work once for each attempt. */
+export async function performOn(column: Column, work: Work<unknown>, signal?: AbortSignal): Promise<void> {
+  for (const attempt of column.attempts) {
+    try {
+      await run(work, { backend: attempt.makeBackend(), signal });
+    } catch (error) {
+      // The name of the test says the rest.
+      if (attempt.seed === undefined) throw error;
+      throw new Error(`${whereabouts(column, attempt)}${String(error)}`, { cause: error });
+    }
+  }
 }

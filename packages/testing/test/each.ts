@@ -1,5 +1,5 @@
 /** Registers a body as a vitest test on every backend. */
-import type { Body, Coroutine, Operation } from "@anyloop/core";
+import { type Body, type Coroutine, type Operation, shield, sleep, sleepForever } from "@anyloop/core";
 import { everyBackend, type EveryBackendOptions } from "@anyloop/testing";
 import { test } from "vitest";
 
@@ -39,4 +39,14 @@ export function* caught(work: Operation<unknown>): Coroutine<unknown> {
     return error;
   }
   throw new Error("Nothing was thrown.");
+}
+
+/** Waits to be cancelled, takes so many milliseconds to clean up, and notes it. */
+export function* untilCancelled(steps: string[], milliseconds: number): Coroutine<void> {
+  try {
+    yield* sleepForever();
+  } finally {
+    yield* shield(sleep(milliseconds));
+    steps.push("cleaned");
+  }
 }

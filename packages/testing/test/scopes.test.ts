@@ -1,37 +1,28 @@
-/** The contract of cancel scopes, shields and deadlines. */
-import type { Cancelled } from "@anyloop/core";
+/** Cancel scopes: their life, and whose cancellation they take out. */
 import {
-  cancellationPending,
   CancelScope,
-  cancelSignal,
   type Coroutine,
-  currentEffectiveDeadline,
-  currentTask,
   errorsOf,
   Event,
   failAfter,
-  failAt,
   isCancelled,
   moveOnAfter,
-  moveOnAt,
-  now,
   type Operation,
   operation,
   shield,
   sleep,
   sleepForever,
-  sleepUntil,
+  TaskCancelled,
   taskGroup,
-  TimeoutError,
   UsageError,
 } from "@anyloop/core";
-import { checkpoint, checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { checkpoint, shieldedCheckpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
 
 each(
-  "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases]",
+  "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases, cancel_reason_not_overwritten]",
   function* () {
     const scope = new CancelScope();
     const seen: unknown[] = [];
@@ -221,202 +212,6 @@ eachAsync("a swallowed cancellation comes again, async style", async () => {
   expect(steps).toEqual(["finally", "swallowed"]);
 });
 
-each("a shielded scope is itself cancellable [anyio shielding_immediate_scope_cancelled]", function* () {
-  const scope = new CancelScope({ shield: true });
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      scope.cancel();
-    });
-    yield* scope.run(sleepForever());
-  });
-  expect(scope.cancelledCaught).toBe(true);
-});
-
-each(
-  "three nested scopes, a shield in the middle: outside it the cancel is seen [anyio triple_nested_shield_checkpoint_in_outer]",
-  function* () {
-    const steps: string[] = [];
-    const outer = new CancelScope();
-    yield* outer.run(function* () {
-      yield* shield(function* () {
-        const inner = new CancelScope();
-        yield* inner.run(function* () {
-          outer.cancel();
-          yield* checkpoint();
-          steps.push("hidden");
-          inner.cancel();
-          yield* checkpoint();
-        });
-        yield* checkpoint();
-        steps.push("still hidden");
-      });
-      yield* checkpoint();
-      steps.push("not reached");
-    });
-    expect(steps).toEqual(["hidden", "still hidden"]);
-  },
-);
-
-each("lifting a shield delivers at once what it hid", function* () {
-  const outer = new CancelScope();
-  let reached = false;
-  yield* outer.run(function* () {
-    const inner = new CancelScope({ shield: true });
-    yield* taskGroup(function* (group) {
-      group.startSoon(function* () {
-        yield* shield(waitAllTasksBlocked());
-        outer.cancel();
-        yield* shield(waitAllTasksBlocked());
-        inner.shield = false;
-      });
-      yield* inner.run(sleepForever());
-      reached = true;
-      yield* checkpoint();
-    });
-  });
-  expect([outer.cancelledCaught, reached]).toEqual([true, false]);
-});
-
-each(
-  "a pending cancel can be polled inside a shield and is delivered after it [curio defer_cancellation]",
-  function* () {
-    const polled: boolean[] = [];
-    const scope = new CancelScope();
-    yield* scope.run(function* () {
-      yield* shield(function* () {
-        polled.push(cancellationPending());
-        scope.cancel();
-        polled.push(cancellationPending());
-        yield* checkpoint();
-      });
-      yield* checkpoint();
-      polled.push(true);
-    });
-    expect(polled).toEqual([false, true]);
-  },
-);
-
-each(
-  "a deadline that already passed cancels at the first checkpoint [anyio deadline_reached_on_start]",
-  function* () {
-    let began = false;
-    const value = yield* moveOnAfter(0, function* () {
-      began = true;
-      yield* checkpoint();
-      return 1;
-    });
-    expect([began, value]).toEqual([true, undefined]);
-    expect(yield* moveOnAt(now() - 5, sleepForever())).toBeUndefined();
-  },
-);
-
-each("moving the deadline later while sleeping lets the body finish [anyio deadline_moved]", function* () {
-  const scope = new CancelScope({ timeout: 10 });
-  yield* taskGroup(function* (group) {
-    group.startSoon(function* () {
-      yield* sleep(2);
-      scope.deadline = now() + 10_000;
-    });
-    yield* scope.run(sleep(30));
-  });
-  expect(scope.cancelCalled).toBe(false);
-});
-
-each("the effective deadline ignores everything beyond a shield [anyio shielded_deadline]", function* () {
-  expect(currentEffectiveDeadline()).toBe(Infinity);
-  yield* moveOnAfter(1000, function* () {
-    const outer = currentEffectiveDeadline();
-    expect(outer).toBeLessThanOrEqual(now() + 1000);
-    yield* moveOnAfter(5000, () => expect(currentEffectiveDeadline()).toBe(outer));
-    yield* shield(() => expect(currentEffectiveDeadline()).toBe(Infinity));
-  });
-  yield* new CancelScope().run((scope) => {
-    scope.cancel();
-    expect(currentEffectiveDeadline()).toBe(-Infinity);
-  });
-});
-
-each(
-  "failAfter cancelled by hand before its deadline does not throw TimeoutError [anyio fail_after_cancelled_before_deadline]",
-  function* () {
-    const value = yield* failAfter(10_000, function* (scope) {
-      scope.cancel();
-      yield* checkpoint();
-      return 1;
-    });
-    expect(value).toBeUndefined();
-  },
-);
-
-each(
-  "several tasks cancelled by one deadline give one TimeoutError [anyio timeout_error_with_multiple_cancellations]",
-  function* () {
-    const error = yield* caught(
-      failAfter(2, () =>
-        taskGroup(function* (group) {
-          for (let child = 0; child < 4; child++) group.startSoon(sleepForever());
-          yield* sleepForever();
-        }),
-      ),
-    );
-    expect(error).toBeInstanceOf(TimeoutError);
-  },
-);
-
-each(
-  "relative deadlines count from entry, not from construction [trio timeout_deadline_on_entry]",
-  function* () {
-    const scope = new CancelScope({ timeout: 40 });
-    yield* sleep(20);
-    const entered = now();
-    yield* scope.run(() => expect(scope.deadline).toBeGreaterThanOrEqual(entered + 40));
-  },
-);
-
-each(
-  "an inner timeout that escapes through an outer one is told apart [curio nested_timeout_uncaught]",
-  function* () {
-    let inner: CancelScope | undefined;
-    let outer: CancelScope | undefined;
-    const error = yield* caught(
-      failAfter(10_000, (outerScope) => {
-        outer = outerScope;
-        return failAfter(1, (innerScope) => {
-          inner = innerScope;
-          return sleepForever();
-        });
-      }),
-    );
-    expect(error).toBeInstanceOf(TimeoutError);
-    expect((error as TimeoutError).scope).toBe(inner);
-    expect(outer?.cancelCalled).toBe(false);
-  },
-);
-
-each("no timeout inside a timeout leaves the outer in force [curio nested_timeout_none]", function* () {
-  expect(yield* caught(failAfter(2, () => failAfter(Infinity, sleepForever())))).toBeInstanceOf(TimeoutError);
-});
-
-each("failAt and sleepUntil take times on the loop's clock", function* () {
-  expect(yield* caught(failAt(now() + 2, sleepForever()))).toBeInstanceOf(TimeoutError);
-  const before = now();
-  yield* sleepUntil(before + 3);
-  expect(now()).toBeGreaterThanOrEqual(before + 3);
-});
-
-each(
-  "what is due together with the deadline completes",
-  function* () {
-    const value = yield* moveOnAfter(5, function* () {
-      yield* sleep(5);
-      return "completed";
-    });
-    expect(value).toBe("completed");
-  },
-  { virtualOnly: true },
-);
-
 each("the outermost cancelled scope wins", function* () {
   const outer = new CancelScope();
   const inner = new CancelScope();
@@ -428,48 +223,6 @@ each("the outermost cancelled scope wins", function* () {
     });
   });
   expect([inner.cancelledCaught, outer.cancelledCaught]).toEqual([false, true]);
-});
-
-each("a scope's signal is aborted with the Cancelled, also when made late", function* () {
-  const scope = new CancelScope();
-  yield* scope.run(function* () {
-    const signal = cancelSignal();
-    expect(signal).toBe(scope.signal);
-    expect(signal.aborted).toBe(false);
-    scope.cancel("why");
-    expect(signal.aborted).toBe(true);
-    expect((signal.reason as Cancelled).reason).toBe("why");
-    expect(currentTask().status).toBe("running");
-    yield* checkpointIfCancelled();
-  });
-  yield* moveOnAfter(0, () => expect(cancelSignal().aborted).toBe(true));
-});
-
-each("an enclosing cancel aborts the signal of an inner scope, not that of a shield", function* () {
-  const outer = new CancelScope();
-  yield* outer.run(function* () {
-    const inner = new CancelScope();
-    const hidden = new CancelScope({ shield: true });
-    yield* inner.run(() =>
-      hidden.run(function* () {
-        const signals = [inner.signal, hidden.signal];
-        outer.cancel();
-        expect(signals.map((signal) => signal.aborted)).toEqual([true, false]);
-        yield* checkpoint();
-      }),
-    );
-  });
-});
-
-each("bad times are refused at once, with what to do", function* () {
-  for (const bad of [
-    () => sleep(Number.NaN),
-    () => moveOnAfter(Number.NaN, sleep(1)),
-    () => failAt(Number.NaN, sleep(1)),
-  ]) {
-    expect(bad).toThrow(UsageError);
-  }
-  expect(() => new CancelScope({ deadline: Number.NaN })).toThrow(/number of milliseconds/);
 });
 
 each("scopes of many siblings can be cancelled while being cancelled", function* () {
@@ -508,4 +261,115 @@ test("Cancelled carries no trace", async () => {
     },
     { backend: kernel() },
   );
+});
+
+each(
+  "of scopes cancelled inside out before the wait, the outermost takes it [trio cancel_scope_nesting]",
+  function* () {
+    const scopes = [new CancelScope(), new CancelScope(), new CancelScope()] as const;
+    yield* scopes[0].run(() =>
+      scopes[1].run(() =>
+        scopes[2].run(function* () {
+          scopes[2].cancel();
+          scopes[1].cancel();
+          yield* sleepForever();
+        }),
+      ),
+    );
+    expect(scopes.map((scope) => scope.cancelledCaught)).toEqual([false, true, false]);
+  },
+);
+
+each("a pending cancellation that is left behind is not delivered", function* () {
+  const scope = new CancelScope();
+  yield* scope.run(function* () {
+    scope.cancel();
+    yield* shieldedCheckpoint();
+  });
+  yield* checkpoint();
+  expect(scope.cancelledCaught).toBe(false);
+});
+
+each(
+  "entering a scope again, in it or in another task, is an error and harms nobody [trio cancel_unbound]",
+  function* () {
+    const scope = new CancelScope();
+    yield* taskGroup(function* (group) {
+      group.startSoon(
+        scope.run(function* () {
+          expect(yield* caught(scope.run(checkpoint()))).toBeInstanceOf(UsageError);
+          yield* sleepForever();
+        }),
+      );
+      yield* waitAllTasksBlocked();
+      expect(yield* caught(scope.run(checkpoint()))).toBeInstanceOf(UsageError);
+      yield* checkpoint();
+      scope.cancel();
+    });
+    expect(scope.cancelledCaught).toBe(true);
+  },
+);
+
+each(
+  "a task that ends while cancelled from another place ends as cancelled [anyio nested_fail_after]",
+  function* () {
+    const scope = new CancelScope();
+    const reached: string[] = [];
+    yield* taskGroup(function* (group) {
+      yield* scope.run(function* () {
+        yield* new CancelScope().run(function* () {
+          group.startSoon(function* () {
+            yield* waitAllTasksBlocked();
+            scope.cancel();
+          });
+          yield* failAfter(60_000, function* () {
+            yield* sleepForever();
+            reached.push("inside");
+          });
+          reached.push("after the timeout");
+        });
+        reached.push("after the inner scope");
+      });
+    });
+    expect(reached).toEqual([]);
+    expect(scope.cancelledCaught).toBe(true);
+  },
+);
+
+each("a failure after a cancellation was caught is thrown, not taken out", function* () {
+  const scope = new CancelScope();
+  const boom = new Error("boom");
+  const error = yield* caught(
+    scope.run(function* () {
+      scope.cancel();
+      try {
+        yield* checkpoint();
+      } catch {
+        throw boom;
+      }
+    }),
+  );
+  expect(error).toBe(boom);
+  expect(scope.cancelledCaught).toBe(false);
+});
+
+each("a Cancelled kept from a scope that has ended is an error anywhere else", function* () {
+  let kept: unknown;
+  const scope = new CancelScope();
+  yield* scope.run(function* () {
+    scope.cancel();
+    kept = yield* caught(checkpoint());
+    throw kept;
+  });
+  expect(scope.cancelledCaught).toBe(true);
+  const error = yield* caught(
+    taskGroup(function* (group) {
+      group.startSoon(() => {
+        throw kept;
+      });
+      yield* sleepForever();
+    }),
+  );
+  expect(error).toBeInstanceOf(TaskCancelled);
+  expect((error as TaskCancelled).cause).toBe(kept);
 });

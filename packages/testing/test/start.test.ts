@@ -1,13 +1,13 @@
-/** The contract of `start`. */
+/** `start`: what it gives, and who is told when it fails. */
 import {
-  CancelScope,
+  type Cancelled,
   currentTask,
-  Event,
-  shield,
   sleep,
   sleepForever,
   type Task,
+  TaskCancelled,
   taskGroup,
+  type TaskGroup,
   type TaskStatus,
   UsageError,
 } from "@anyloop/core";
@@ -118,89 +118,6 @@ each(
 );
 
 each(
-  "cancelling while start waits reaches the child, and its end is awaited [anyio start_cancelled]",
-  function* () {
-    const steps: string[] = [];
-    yield* taskGroup(function* (group) {
-      const scope = new CancelScope();
-      group.startSoon(function* () {
-        yield* waitAllTasksBlocked();
-        scope.cancel();
-      });
-      yield* scope.run(function* () {
-        try {
-          yield* group.start(function* () {
-            try {
-              yield* sleepForever();
-            } finally {
-              yield* shield(checkpoint());
-              steps.push("child");
-            }
-          });
-        } finally {
-          steps.push("caller");
-        }
-      });
-      expect(scope.cancelledCaught).toBe(true);
-    });
-    expect(steps).toEqual(["child", "caller"]);
-  },
-);
-
-each("a shield around start protects the child until started [anyio cancel_shielding_start]", function* () {
-  const steps: string[] = [];
-  yield* taskGroup(function* (group) {
-    const scope = new CancelScope();
-    const go = new Event();
-    group.startSoon(function* () {
-      yield* waitAllTasksBlocked();
-      scope.cancel();
-      yield* waitAllTasksBlocked();
-      go.set();
-    });
-    yield* scope.run(
-      shield(function* () {
-        yield* group.start(function* (status) {
-          yield* go.wait();
-          steps.push("not cancelled");
-          status.started();
-        });
-      }),
-    );
-  });
-  expect(steps).toEqual(["not cancelled"]);
-});
-
-each(
-  "a group with a pending start stays open though it has no other children [trio nursery_start_keeps_nursery_open]",
-  function* () {
-    const steps: string[] = [];
-    yield* taskGroup(function* (outer) {
-      const go = new Event();
-      yield* taskGroup(function* (group) {
-        outer.startSoon(function* () {
-          yield* group.start(function* (status) {
-            yield* go.wait();
-            status.started();
-            yield* checkpoint();
-            steps.push("child");
-          });
-        });
-        yield* checkpoint();
-        yield* waitAllTasksBlocked();
-        outer.startSoon(function* () {
-          yield* waitAllTasksBlocked();
-          steps.push("go");
-          go.set();
-        });
-      });
-      steps.push("group ended");
-    });
-    expect(steps).toEqual(["go", "child", "group ended"]);
-  },
-);
-
-each(
   "the child's parent changes from the caller to the group's host at started [anyio start_parent_id]",
   function* () {
     const host = currentTask();
@@ -221,44 +138,6 @@ each(
   },
 );
 
-each("started into a group cancelled meanwhile does not escape that cancellation", function* () {
-  let reached = false;
-  yield* taskGroup(function* (outer) {
-    const go = new Event();
-    yield* taskGroup(function* (group) {
-      outer.startSoon(function* () {
-        yield* group.start(function* (status) {
-          yield* shield(go.wait());
-          status.started();
-          yield* sleepForever();
-          reached = true;
-        });
-      });
-      yield* waitAllTasksBlocked();
-      group.cancel();
-      go.set();
-    });
-  });
-  expect(reached).toBe(false);
-});
-
-each("started in a caller that was cancelled does not let the child get away", function* () {
-  let escaped: TaskStatus<void> | undefined;
-  yield* taskGroup(function* (group) {
-    const scope = new CancelScope();
-    yield* scope.run(function* () {
-      yield* group.start(function* (status) {
-        escaped = status;
-        scope.cancel();
-        status.started();
-        yield* sleepForever();
-      });
-    });
-    expect(scope.cancelledCaught).toBe(true);
-  });
-  expect(escaped?.task.status).toBe("cancelled");
-});
-
 each("start in a group that has ended throws", function* () {
   let kept: Parameters<Parameters<typeof taskGroup>[0]>[0] | undefined;
   yield* taskGroup(function* (group) {
@@ -267,30 +146,137 @@ each("start in a group that has ended throws", function* () {
   expect(yield* caught(kept?.start(() => sleep(0)) ?? sleep(0))).toBeInstanceOf(UsageError);
 });
 
-each(
-  "started inside a scope of the child's own: a group cancelled meanwhile reaches what waits there",
-  function* () {
-    let reached = false;
-    yield* taskGroup(function* (outer) {
-      const go = new Event();
+each("started need not give a value [anyio start_no_value]", function* () {
+  yield* taskGroup(function* (group) {
+    const value: unknown = yield* group.start(function* (status: TaskStatus<void>) {
+      status.started();
+      yield* checkpoint();
+    });
+    expect(value).toBe(undefined);
+  });
+});
+
+each("two pending starts at once, one of which crashes", function* () {
+  const boom = new Error("boom");
+  const values: unknown[] = [];
+  yield* taskGroup(function* (callers) {
+    yield* taskGroup(function* (group) {
+      callers.startSoon(function* () {
+        values.push(
+          yield* group.start(function* (status: TaskStatus<string>) {
+            yield* sleep(1);
+            status.started("good");
+          }),
+        );
+      });
+      callers.startSoon(function* () {
+        values.push(
+          yield* caught(
+            group.start(function* () {
+              yield* sleep(2);
+              throw boom;
+            }),
+          ),
+        );
+      });
+      yield* waitAllTasksBlocked();
+    });
+  });
+  expect(new Set(values)).toEqual(new Set(["good", boom]));
+});
+
+each("a child cancelled by its handle before started: the caller is told, the group unharmed", function* () {
+  yield* taskGroup(function* (group) {
+    const error = yield* caught(
+      group.start(function* (status: TaskStatus<void>) {
+        status.task.cancel("no");
+        yield* sleepForever();
+      }),
+    );
+    expect(error).toBeInstanceOf(TaskCancelled);
+    expect(((error as TaskCancelled).cause as Cancelled).reason).toBe("no");
+    expect(group.scope.cancelCalled).toBe(false);
+    yield* checkpoint();
+  });
+});
+
+each("started() after the child has ended is an error", function* () {
+  let kept: TaskStatus<void> | undefined;
+  yield* taskGroup(function* (group) {
+    yield* caught(
+      group.start((status: TaskStatus<void>) => {
+        kept = status;
+      }),
+    );
+    expect(() => kept?.started()).toThrow(UsageError);
+  });
+});
+
+eachAsync("started() may be called from a plain callback", function* () {
+  yield* taskGroup(function* (group) {
+    const value = yield* group.start(async (status: TaskStatus<string>) => {
+      setTimeout(() => status.started("called"), 0);
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    });
+    expect(value).toBe("called");
+  });
+});
+
+each("start of what is no body is refused, and does not hold the group open", function* () {
+  yield* taskGroup(function* (group) {
+    expect(yield* caught(group.start(42 as never))).toBeInstanceOf(UsageError);
+  });
+});
+
+each("a group that a start is pending in can be started into by that child's parent", function* () {
+  const record: string[] = [];
+  yield* taskGroup(function* (outer) {
+    let inner: TaskGroup | undefined;
+    outer.startSoon(function* () {
       yield* taskGroup(function* (group) {
-        outer.startSoon(function* () {
-          yield* group.start(function* (status) {
-            const scope = new CancelScope();
-            yield* scope.run(function* () {
-              yield* shield(go.wait());
-              status.started();
-              yield* sleepForever();
+        inner = group;
+        outer.startSoon(
+          group.start(function* (status: TaskStatus<void>) {
+            yield* sleep(1);
+            status.started();
+            yield* sleep(1);
+            group.startSoon(function* () {
+              yield* sleep(1);
+              record.push("grandchild");
             });
-            reached = true;
-            yield* checkpoint();
-          });
-        });
+          }),
+        );
         yield* waitAllTasksBlocked();
-        group.cancel();
-        go.set();
+      });
+      record.push("inner ended");
+    });
+    yield* checkpoint();
+    expect(inner?.tasks.size ?? 0).toBe(0);
+  });
+  expect(record).toEqual(["grandchild", "inner ended"]);
+});
+
+each("a start performed just as an empty group ends is refused, or holds it open", function* () {
+  const record: string[] = [];
+  yield* taskGroup(function* (outer) {
+    yield* taskGroup((group) => {
+      outer.startSoon(function* () {
+        try {
+          yield* group.start(function* (status: TaskStatus<void>) {
+            yield* sleep(1);
+            status.started();
+            yield* sleep(1);
+            record.push("child ended");
+          });
+          record.push("started");
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+          record.push("refused", "child ended");
+        }
       });
     });
-    expect(reached).toBe(false);
-  },
-);
+    record.push("group ended");
+    yield* sleep(10);
+  });
+  if (!record.includes("refused")) expect(record.at(-1)).toBe("group ended");
+});

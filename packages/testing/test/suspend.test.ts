@@ -1,29 +1,19 @@
-/** The contract of `suspend`: what everything that blocks is built on. */
-import type { Cancelled } from "@anyloop/core";
+/** `suspend`: what everything that blocks is built on. */
 import {
+  type Cancelled,
   CancelScope,
-  Event,
   isCancelled,
   moveOnAfter,
   run,
-  shield,
-  sleep,
-  sleepForever,
   taskGroup,
   UsageError,
 } from "@anyloop/core";
-import {
-  checkpoint,
-  checkpointIfCancelled,
-  shieldedCheckpoint,
-  suspend,
-  type Waiter,
-} from "@anyloop/core/lowlevel";
-import { waitAllTasksBlocked } from "@anyloop/testing";
+import { checkpointIfCancelled, shieldedCheckpoint, suspend, type Waiter } from "@anyloop/core/lowlevel";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
+import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, each, eachAsync, thrownBy } from "./each.ts";
+import { caught, each, thrownBy } from "./each.ts";
 
 each("a waiter is resumed once; a second time is an error that names it", function* () {
   let waiter: Waiter<number> | undefined;
@@ -206,69 +196,3 @@ each("shieldedCheckpoint gives a turn though cancelled; checkpointIfCancelled gi
   });
   expect(order).toEqual(["still me", "other", "after a turn"]);
 });
-
-each(
-  "no loop of operations can freeze the process",
-  function* () {
-    let timerFired = false;
-    const stop = new Event();
-    setTimeout(() => {
-      timerFired = true;
-      stop.set();
-    }, 5);
-    yield* taskGroup(function* (group) {
-      group.startSoon(function* () {
-        while (!stop.isSet) yield* checkpointIfCancelled();
-      });
-      group.startSoon(
-        () =>
-          new CancelScope().run(function* (scope) {
-            scope.cancel();
-            while (!stop.isSet) yield* caught(sleepForever());
-          }) as never,
-      );
-      group.startSoon(function* () {
-        while (!stop.isSet) yield* shield(() => {});
-      });
-    });
-    expect(timerFired).toBe(true);
-  },
-  { seeds: 2 },
-);
-
-eachAsync(
-  "no loop of operations can freeze the process, async style",
-  async () => {
-    const stop = new Event();
-    setTimeout(() => stop.set(), 5);
-    await taskGroup(async (group) => {
-      group.startSoon(async () => {
-        while (!stop.isSet) await checkpointIfCancelled();
-      });
-      group.startSoon(async () => {
-        await new CancelScope().run(async (scope) => {
-          scope.cancel();
-          while (!stop.isSet) await sleep(1).catch(() => {});
-        });
-      });
-      await stop.wait();
-    });
-  },
-  { seeds: 2 },
-);
-
-each(
-  "two tasks that pass the turn for ever leave timers alive",
-  function* () {
-    const stop = new Event();
-    setTimeout(() => stop.set(), 5);
-    yield* taskGroup(function* (group) {
-      for (let task = 0; task < 2; task++) {
-        group.startSoon(function* () {
-          while (!stop.isSet) yield* checkpoint();
-        });
-      }
-    });
-  },
-  { seeds: 2 },
-);

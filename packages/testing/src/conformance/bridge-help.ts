@@ -1,0 +1,44 @@
+/** What the rules of all kinds of bridges share. */
+import {
+  type Body,
+  CancelScope,
+  type Coroutine,
+  fromPromise,
+  type TaskGroup,
+  taskGroup,
+} from "@anyloop/core";
+import { hostTurn } from "@anyloop/core/lowlevel";
+import type { Rule } from "./suite.ts";
+
+/** Turns of the host after which foreign promises have settled that can. */
+const turns = 5;
+
+/** Lets the foreign side come as far as it can. */
+export function* settleTurns(): Coroutine<void> {
+  for (let turn = 0; turn < turns; turn++) yield* fromPromise(new Promise<void>(hostTurn));
+}
+
+/** Makes each rule one that makes its own bridge, and ends what runs beside it. */
+export function onBridge<B>(
+  make: Body<B, [group: TaskGroup]>,
+  rules: readonly { readonly rule: string; body(bridge: B): Coroutine<void> }[],
+): Rule[] {
+  return rules.map(({ rule, body }) => ({
+    rule,
+    body: () =>
+      taskGroup(function* (group) {
+        const bridge = (yield* new CancelScope().run(() => make(group))) as B;
+        yield* body(bridge);
+        group.cancel();
+      }),
+  }));
+}
+
+/** Whether an error, or what caused it, is the one that is looked for. */
+export function caused(error: unknown, isIt: (error: unknown) => boolean): boolean {
+  for (let cause = error; cause !== undefined; cause = (cause as { cause?: unknown }).cause) {
+    if (isIt(cause)) return true;
+    if (typeof cause !== "object" || cause === null) return false;
+  }
+  return false;
+}

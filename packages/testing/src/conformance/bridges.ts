@@ -1,0 +1,60 @@
+/** The shapes of bridges, by which the suite can drive both of their sides. */
+import type { Body, ObjectReceiveStream, ObjectSendStream, Operation, TaskGroup } from "@anyloop/core";
+
+/** What a bridge holds on the foreign side. */
+export interface ForeignSide {
+  /** How many listeners, readers, subscriptions or timers of the bridge are registered there now. */
+  listeners(): number;
+}
+
+/** Items come from the foreign side to ours. */
+export interface InwardBridge {
+  readonly ours: ObjectReceiveStream<number>;
+  readonly foreign: ForeignSide & {
+    /**
+     * Offers an item; settles when the foreign side may offer the next. Rejects once nobody will take it: with
+     * RunFinishedError, or an error whose `cause` is one, if that is because the run has ended.
+     */
+    write(item: number): PromiseLike<unknown>;
+    /** The foreign side has nothing more. */
+    end(): void;
+    /** The foreign side has failed. */
+    fail(error: Error): void;
+    /** Whether it was told that our end is closed. */
+    isToldToStop(): boolean;
+  };
+}
+
+/** Items go from our side to the foreign one. */
+export interface OutwardBridge {
+  readonly ours: ObjectSendStream<number>;
+  /** Our side fails: what a program does that hands its own error over. */
+  fail(error: Error): void;
+  readonly foreign: ForeignSide & {
+    /** The next item, or the end. Rejects with the error of our side, or one whose `cause` it is. */
+    read(): PromiseLike<{ readonly done: boolean; readonly value: number | undefined }>;
+    /** The foreign side wants no more. */
+    cancel(reason: Error): void;
+  };
+}
+
+/** Foreign work that an operation of ours waits for. */
+export interface WorkBridge {
+  readonly operation: Operation<string>;
+  readonly foreign: ForeignSide & {
+    isToldToStop(): boolean;
+    /** The work ends with a value. */
+    succeed(value: string): void;
+    /** The work fails. */
+    fail(error: Error): void;
+    /** The work ends because it was told to stop. */
+    stop(): void;
+  };
+}
+
+/** How to make each kind of bridge, as far as there is one. What has to run beside it goes into the group. */
+export interface Bridges {
+  readonly inward?: Body<InwardBridge, [group: TaskGroup]> | undefined;
+  readonly outward?: Body<OutwardBridge, [group: TaskGroup]> | undefined;
+  readonly work?: Body<WorkBridge, [group: TaskGroup]> | undefined;
+}
