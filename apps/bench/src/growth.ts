@@ -18,9 +18,15 @@ export async function growthOf(
   let able = players;
   for (const size of sizes) {
     // Ten times the items may take a hundred times as long.
-    able = able.filter(({ contestant }) => ((figures[contestant]?.at(-1) ?? 0) * size * 10) / 1e6 < most);
+    able = able.filter(({ contestant }) => {
+      const before = figures[contestant]?.at(-1);
+      return before !== null && ((before ?? 0) * size * 10) / 1e6 < most;
+    });
     const measured = await measure(scenario, able, size, effort);
-    for (const { contestant } of players) (figures[contestant] ??= []).push(measured[contestant] ?? null);
+    for (const { contestant } of players) {
+      const whole = measured.fewer[contestant] === undefined ? measured.figures[contestant] : undefined;
+      (figures[contestant] ??= []).push(whole ?? null);
+    }
   }
   await Promise.all(players.map((player) => player.end()));
   return { id: scenario.id, title: scenario.title, sizes, figures };

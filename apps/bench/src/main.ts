@@ -39,8 +39,8 @@ const { values } = parseArgs({
 });
 
 const effort: Effort = values.quick
-  ? { rounds: 3, warmUps: 1, turn: 25, patience: 300 }
-  : { rounds: 9, warmUps: 2, turn: 150, patience: 4000 };
+  ? { rounds: 3, warmUps: 2, turn: 15, patience: 150 }
+  : { rounds: 5, warmUps: 2, turn: 100, patience: 10_000 };
 
 /** On the error stream, so that the figures can be piped. */
 function progress(text: string): void {
@@ -61,7 +61,7 @@ async function rowOf(scenario: Scenario, runtime: Runtime): Promise<Row> {
       title: scenario.title,
       unit: scenario.unit ?? "ns",
       size,
-      figures: await measure(scenario, players, size, effort),
+      ...(await measure(scenario, players, size, effort)),
     };
   } finally {
     await Promise.all(players.map((player) => player.end()));
@@ -81,11 +81,25 @@ async function resultsOn(runtime: Runtime): Promise<Results> {
   }
   if (isWanted("start-up")) {
     const figures = await startUp(runtime, effort.rounds);
-    rows.push({ id: "start-up", title: "start-up of the smallest program", unit: "ms", size: 1, figures });
+    rows.push({
+      id: "start-up",
+      title: "start-up of the smallest program",
+      unit: "ms",
+      size: 1,
+      figures,
+      fewer: {},
+    });
   }
   if (isWanted("bundle")) {
     const figures = await bundleBytes();
-    rows.push({ id: "bundle", title: "bundle of the smallest program", unit: "B", size: 1, figures });
+    rows.push({
+      id: "bundle",
+      title: "bundle of the smallest program",
+      unit: "B",
+      size: 1,
+      figures,
+      fewer: {},
+    });
   }
   if (rows.length === 0)
     throw new Error(`No scenario has "${String(values.only)}" in its name. See scenarios.ts.`);

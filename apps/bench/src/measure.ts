@@ -17,12 +17,21 @@ export interface Effort {
   readonly warmUps: number;
   /** Milliseconds that a contestant's turn is to take: it performs as often as fits, at least once. */
   readonly turn: number;
-  /** A contestant whose performance takes longer, in milliseconds, is measured once only. */
+  /** A contestant whose performance takes longer, in milliseconds, is measured once only, and with fewer items. */
   readonly patience: number;
 }
 
 /** By the name of the contestant: nanoseconds an item, or bytes. */
 export type Figures = Readonly<Record<string, number>>;
+
+export interface Measured {
+  readonly figures: Figures;
+  /** Who was so slow that it was measured with fewer items, and with how many. */
+  readonly fewer: Figures;
+}
+
+/** Who is slow is found out with a tenth of the items, where that is still many. */
+const manyItems = 20_000;
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -60,8 +69,7 @@ async function performChecked(player: Player, scenario: Scenario, order: Order):
 }
 
 /** As many performances as fill a turn. */
-async function orderFor(player: Player, scenario: Scenario, size: number, effort: Effort): Promise<Order> {
-  const { wall } = await performChecked(player, scenario, { size, times: 1 });
+function orderFor(scenario: Scenario, size: number, wall: number, effort: Effort): Order {
   const fits = Math.floor(effort.turn / Math.max(wall, 0.1));
   return { size, times: scenario.unit === "B" ? 1 : Math.max(1, fits) };
 }
@@ -78,14 +86,25 @@ export async function measure(
   players: readonly Player[],
   size: number,
   effort: Effort,
-): Promise<Figures> {
+): Promise<Measured> {
+  const fewer: Record<string, number> = {};
   const figures = new Map<string, number[]>();
   const orders = new Map<Player, Order>();
   for (const player of players) {
+    const { contestant } = player;
+    if (size >= manyItems) {
+      const part = { size: size / 10, times: 1 };
+      const first = await performChecked(player, scenario, part);
+      if (first.wall * 10 > effort.patience) {
+        figures.set(contestant, [figureOf(scenario, part, first)]);
+        fewer[contestant] = part.size;
+        continue;
+      }
+    }
     const once = { size, times: 1 };
     const first = await performChecked(player, scenario, once);
-    if (first.wall > effort.patience) figures.set(player.contestant, [figureOf(scenario, once, first)]);
-    else orders.set(player, await orderFor(player, scenario, size, effort));
+    if (first.wall > effort.patience) figures.set(contestant, [figureOf(scenario, once, first)]);
+    else orders.set(player, orderFor(scenario, size, first.wall, effort));
   }
   const keen = [...orders];
   for (const [player, order] of inTurn(keen, effort.warmUps)) await performChecked(player, scenario, order);
@@ -96,7 +115,8 @@ export async function measure(
       figureOf(scenario, order, performed),
     ]);
   }
-  return Object.fromEntries(
-    players.map(({ contestant }) => [contestant, median(figures.get(contestant) ?? [])]),
-  );
+  return {
+    figures: Object.fromEntries([...figures].map(([contestant, all]) => [contestant, median(all)])),
+    fewer,
+  };
 }

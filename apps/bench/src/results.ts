@@ -10,6 +10,8 @@ export interface Row {
   /** Items in a performance. */
   readonly size: number;
   readonly figures: Figures;
+  /** Who was so slow that it was measured with fewer items, and with how many. */
+  readonly fewer: Figures;
 }
 
 /** How a figure grows with the size. */

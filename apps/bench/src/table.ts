@@ -23,7 +23,9 @@ function lines(row: Row): string[][] {
       const against = row.figures[base];
       return against === undefined || against === 0 ? "" : times(value / against);
     };
-    return [name, `${figure(value)} ${row.unit}`, ratio(us), ratio(floor)];
+    const fewer = row.fewer[name];
+    const note = fewer === undefined ? "" : `  with ${figure(fewer)} items`;
+    return [name, `${figure(value)} ${row.unit}`, ratio(us), `${ratio(floor)}${note}`];
   });
 }
 
@@ -34,7 +36,7 @@ export function printTable({ rows, runtime, machine }: Results): void {
       `\n${styleText("bold", row.title)}${" ".repeat(Math.max(1, 52 - row.title.length))}÷ us  ÷ floor`,
     );
     for (const [name = "", value = "", ours = "", floors = ""] of lines(row)) {
-      const text = `  ${name.padEnd(22)}${value.padStart(18)}${ours.padStart(14)}${floors.padStart(9)}`;
+      const text = `  ${name.padEnd(22)}${value.padStart(18)}${ours.padStart(14)}  ${floors}`;
       console.log(name === us ? styleText("green", text) : text);
     }
   }

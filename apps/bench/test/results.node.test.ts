@@ -22,8 +22,16 @@ const results: Results = {
       unit: "ns",
       size: 1000,
       figures: { promises: 100, kernel: 300.4, effect: 1000 },
+      fewer: {},
     },
-    { id: "lock-free", title: "lock, uncontended", unit: "ns", size: 1000, figures: { kernel: 120 } },
+    {
+      id: "lock-free",
+      title: "lock, uncontended",
+      unit: "ns",
+      size: 1000,
+      figures: { kernel: 120 },
+      fewer: {},
+    },
   ],
   growth: [
     {
