@@ -40,7 +40,7 @@ const { values } = parseArgs({
 
 const effort: Effort = values.quick
   ? { rounds: 3, warmUps: 2, turn: 15, patience: 150 }
-  : { rounds: 5, warmUps: 2, turn: 100, patience: 10_000 };
+  : { rounds: 5, warmUps: 2, turn: 100, patience: 4000 };
 
 /** On the error stream, so that the figures can be piped. */
 function progress(text: string): void {
