@@ -39,6 +39,11 @@ export interface Loop {
   /** First in, first out; never runs the step inside the call. From any callback; without effect after `close()`. */
   schedule(runnable: Runnable): void;
   /**
+   * The same, from a callback of the host with no step on the stack: a backend may take the step before this returns.
+   * One that never does leaves it out.
+   */
+  scheduleFromHost?(runnable: Runnable): void;
+  /**
    * Calls `timer.expired()` once `now() >= deadline`. Of what is due in one turn all of order `"operation"` come before
    * all of order `"deadline"`, each by deadline, then by registration: what is done in time is not cancelled.
    */

@@ -92,7 +92,7 @@ export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
     return copy;
   }
 
-  private unpark(): Strand {
+  protected unpark(): Strand {
     const { strand } = this;
     if (strand === undefined) throw new UsageError(`${this.label} was resumed twice.`);
     this.strand = undefined;

@@ -14,5 +14,8 @@ export {
   checkpointIfCancelled,
   shieldedCheckpoint,
   suspend,
+  suspendOnHost,
   type Waiter,
 } from "./suspend.ts";
+export { closing, ReceiveStreamBase } from "./streams.ts";
+export { whenBlocked } from "./when-blocked.ts";

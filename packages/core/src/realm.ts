@@ -27,6 +27,8 @@ export interface Realm {
   readonly done: { readonly done: true; value: unknown };
   /** Sent into a suspended generator to learn where it waits; the operation it waits for answers `pending`. */
   readonly probe: { trace: string | undefined };
+  /** Called once the strand that is being stepped blocks or ends. */
+  readonly whenBlocked: (() => void)[];
   storage: AmbientStore<Ambient> | undefined;
   defaultBackend: Backend | undefined;
   runOutside: ((operation: Operation<unknown>) => Promise<unknown>) | undefined;
@@ -40,6 +42,7 @@ function createRealm(): Realm {
     pending: { done: false, value: Object.freeze({}) as never },
     done: { done: true, value: undefined },
     probe: { trace: undefined },
+    whenBlocked: [],
     storage: undefined,
     defaultBackend: undefined,
     runOutside: undefined,

@@ -89,6 +89,21 @@ export abstract class Strand extends CancelNode implements Runnable {
     this.schedule();
   }
 
+  /** The same, called back by the host: the next step may be taken before this returns. */
+  wakeFromHost(failed: boolean, value: unknown): void {
+    const { loop, hooks } = this.run;
+    // In a step, or in the stack of an `await`, it is the program that resumes; its own code comes first.
+    if (loop.scheduleFromHost === undefined || realm.current !== undefined) {
+      this.wake(failed, value);
+      return;
+    }
+    this.waiting = undefined;
+    this.resumesFailed = failed;
+    this.resumption = value;
+    if (hooks !== undefined) hooks.call("taskScheduled", this.task);
+    loop.scheduleFromHost(this);
+  }
+
   schedule(): void {
     const run = this.run;
     if (run.hooks !== undefined) run.hooks.call("taskScheduled", this.task);
@@ -129,6 +144,13 @@ export abstract class Strand extends CancelNode implements Runnable {
       run.hooks.call("afterStep", this.task);
     }
     realm.current = before;
+    if (realm.whenBlocked.length > 0) this.callWhenBlocked();
+  }
+
+  private callWhenBlocked(): void {
+    // Its budget spent, it has only given its turn, and goes on with what it was doing.
+    if (realm.budget <= 0) return;
+    for (const callback of realm.whenBlocked.splice(0)) callback();
   }
 
   private advance(): void {

@@ -13,6 +13,7 @@ export interface Driver {
   now(): number;
   hostNow(): number;
   becameReady(loop: KernelLoop): void;
+  becameReadyFromHost(loop: KernelLoop): void;
   arm(entry: KernelTimer): void;
   disarm(entry: KernelTimer): void;
   holdsChanged(): void;
@@ -91,6 +92,14 @@ export class KernelLoop implements Loop {
     if (this.inLine) return;
     this.inLine = true;
     this.driver.becameReady(this);
+  }
+
+  scheduleFromHost(runnable: Runnable): void {
+    if (this.isClosed) return;
+    this.ready.push(runnable);
+    if (this.inLine) return;
+    this.inLine = true;
+    this.driver.becameReadyFromHost(this);
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {

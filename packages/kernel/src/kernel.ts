@@ -103,6 +103,19 @@ class KernelDriver implements Kernel, Driver {
     this.request();
   }
 
+  /**
+   * The host's callback is the tick, unless others are ready: they have asked for one, and a slice of theirs for each
+   * callback would hold up the I/O. Timers are not fired: all I/O of this turn of the host comes before its deadlines.
+   */
+  becameReadyFromHost(loop: KernelLoop): void {
+    this.line.push(loop);
+    if (this.ticking || this.requested) return;
+    this.ticking = true;
+    this.ticks++;
+    this.sliceEnd = this.host.now() + this.sliceMs;
+    this.drainLine();
+  }
+
   arm(entry: KernelTimer): void {
     this.timers.add(entry);
     entry.loop.timers++;
@@ -151,6 +164,10 @@ class KernelDriver implements Kernel, Driver {
     // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
     if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
     this.fire();
+    this.drainLine();
+  };
+
+  private drainLine(): void {
     do this.line.shift()?.drain(this.sliceEnd);
     while (this.line.size > 0 && this.host.now() < this.sliceEnd);
     this.ticking = false;
@@ -160,7 +177,7 @@ class KernelDriver implements Kernel, Driver {
     } else {
       this.rest();
     }
-  };
+  }
 
   private readonly turn = (): void => {
     this.sliceEnd = 0;
