@@ -11,7 +11,7 @@ export abstract class SystemError extends AnyloopError {
   readonly code: string;
 
   constructor(attempt: string, cause: unknown) {
-    super(sentence(attempt, cause), { cause });
+    super(explain(attempt, cause), { cause });
     this.code = codeOf(cause);
   }
 }
@@ -65,8 +65,9 @@ const advice: Readonly<Record<string, string>> = {
   ENFILE: "This machine has too many files open.",
 };
 
-function sentence(attempt: string, cause: unknown): string {
+/** What was tried, how it ended and what can be done, in one line. */
+export function explain(attempt: string, cause: unknown): string {
   const code = codeOf(cause);
   const why = advice[code] ?? (cause instanceof Error ? cause.message : String(cause));
-  return `${attempt} failed (${code}). ${why}`;
+  return `${attempt} (${code}). ${why}`;
 }
