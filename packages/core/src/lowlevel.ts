@@ -14,8 +14,10 @@ export {
   checkpointIfCancelled,
   shieldedCheckpoint,
   suspend,
-  suspendOnHost,
   type Waiter,
 } from "./suspend.ts";
+export { suspendOnHost } from "./suspend-on-host.ts";
+export { HostLeaf } from "./leaf.ts";
+export type { Strand } from "./strand.ts";
 export { closing, ReceiveStreamBase } from "./streams.ts";
 export { whenBlocked } from "./when-blocked.ts";

@@ -13,6 +13,7 @@ import { AmbientContextError, isCancelled, UsageError } from "./errors.ts";
 import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
 import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./strand.ts";
 import { crossed } from "./trace.ts";
+import { stepEnded } from "./when-blocked.ts";
 import type { Coroutine, Instruction, Operation } from "./types.ts";
 
 type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
@@ -131,6 +132,7 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     strand.resumption = undefined;
     try {
       const result = this.begin(strand);
+      if (realm.whenBlocked.size > 0) stepEnded(result === realm.pending);
       if (result !== realm.pending) {
         strand.detach();
         return Promise.resolve(result.value as T);

@@ -15,6 +15,7 @@ import { isOperation } from "./brand.ts";
 import { realm, stepBudget } from "./realm.ts";
 import type { Run } from "./run.ts";
 import type { TaskStrand } from "./task.ts";
+import { stepEnded } from "./when-blocked.ts";
 
 /** What stands on top of a strand: a generator, or an operation's own iterator. */
 export interface Stepper {
@@ -144,13 +145,8 @@ export abstract class Strand extends CancelNode implements Runnable {
       run.hooks.call("afterStep", this.task);
     }
     realm.current = before;
-    if (realm.whenBlocked.length > 0) this.callWhenBlocked();
-  }
-
-  private callWhenBlocked(): void {
     // Its budget spent, it has only given its turn, and goes on with what it was doing.
-    if (realm.budget <= 0) return;
-    for (const callback of realm.whenBlocked.splice(0)) callback();
+    if (realm.whenBlocked.size > 0) stepEnded(realm.budget > 0);
   }
 
   private advance(): void {

@@ -28,7 +28,7 @@ type Start<T> = (waiter: Waiter<T>) => AbortFn | void;
 
 class SuspendWaiter<T> implements Waiter<T> {
   /** The parked operation, once `start` is over. */
-  parked: Suspension<T> | undefined = undefined;
+  parked: Leaf<T> | undefined = undefined;
   outcome: { readonly failed: boolean; readonly value: unknown } | undefined = undefined;
   private readonly label: string;
 
@@ -38,12 +38,12 @@ class SuspendWaiter<T> implements Waiter<T> {
 
   resume(value: T): void {
     this.settle(false, value);
-    this.parked?.settle(false, value);
+    this.parked?.resume(value);
   }
 
   fail(error: unknown): void {
     this.settle(true, error);
-    this.parked?.settle(true, error);
+    this.parked?.fail(error);
   }
 
   settle(failed: boolean, value: unknown): void {
@@ -90,11 +90,6 @@ class Suspension<T> extends Leaf<T> {
     return parked;
   }
 
-  /** Called by the waiter. */
-  settle(failed: boolean, value: unknown): void {
-    this.unpark().wake(failed, value);
-  }
-
   protected abort(cancelled: Cancelled): boolean {
     const { abortFn, waiter } = this;
     if (abortFn === undefined) return false;
@@ -126,62 +121,9 @@ class Suspension<T> extends Leaf<T> {
  * ```
  */
 export function suspend<T = void>(start: (waiter: Waiter<T>) => AbortFn | void): Operation<T> {
-  checkStart(start, "suspend");
-  return new Suspension<T>(start);
-}
-
-function checkStart(start: unknown, name: string): void {
   if (typeof start !== "function")
-    throw new UsageError(`${name}() takes a function (waiter) => abort function.`);
-}
-
-/** Held while it is parked, and resumed in the host's own stack. */
-class HostSuspension<T> extends Suspension<T> {
-  private wasAsked = false;
-
-  protected override park(strand: Strand): IteratorResult<unknown, unknown> {
-    this.wasAsked = false;
-    strand.run.hold();
-    return super.park(strand);
-  }
-
-  protected override unpark(): Strand {
-    const strand = super.unpark();
-    strand.run.release();
-    return strand;
-  }
-
-  override settle(failed: boolean, value: unknown): void {
-    // An abort function may resume it in the canceller's stack, which has others to tell before anybody goes on.
-    if (this.wasAsked) super.settle(failed, value);
-    else this.unpark().wakeFromHost(failed, value);
-  }
-
-  protected override abort(cancelled: Cancelled): boolean {
-    this.wasAsked = true;
-    return super.abort(cancelled);
-  }
-}
-
-/**
- * `suspend` for what the host will resume: I/O. Until then the run is held: a virtual clock stands still, and no deadlock
- * is told. Resumed from a callback of the host, the task may go on before `resume` returns: call it last.
- *
- * ```ts
- * const turn = (): Operation<void> =>
- *   suspendOnHost((waiter) => {
- *     const handle = setImmediate(() => waiter.resume());
- *     return () => {
- *       clearImmediate(handle);
- *       return true;
- *     };
- *   });
- * await turn();
- * ```
- */
-export function suspendOnHost<T = void>(start: (waiter: Waiter<T>) => AbortFn | void): Operation<T> {
-  checkStart(start, "suspendOnHost");
-  return new HostSuspension<T>(start);
+    throw new UsageError("suspend() takes a function (waiter) => abort function.");
+  return new Suspension<T>(start);
 }
 
 class Checkpoint extends Leaf<void> {

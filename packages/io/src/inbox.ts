@@ -1,157 +1,138 @@
 /**
- * The receiving half of a socket: what came and nobody has taken yet.
+ * The receiving half of a socket. What nobody waits for stays in the runtime's own buffer, which stops reading when it is
+ * full; what a task waits for goes to it directly, in the very callback that brought it.
  *
- * Invariant: while a task waits nothing is stored, so a task is resumed in the very callback that brought its bytes.
- * Bytes come out in the order in which they came, and all of them before the end or the error that followed.
+ * Invariant: a task waits only while the runtime's buffer is empty, so bytes come out in the order in which they came,
+ * and all of them before the end or the error that followed.
  */
 import type { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation, UsageError } from "@anyloop/core";
-import { type AbortFn, Deque, suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
-
-/** Bytes stored from which on the socket is not read any more. */
-const highWaterMark = 65_536;
+import { HostLeaf, type Strand } from "@anyloop/core/lowlevel";
 
 /** Most bytes that one `receive()` gives. */
 export const defaultMaxBytes = 65_536;
 
-const nothing = new Uint8Array(0);
+/** Takes bytes, at once or when some come. Gives them, or, with a target, their number. */
+class Receive extends HostLeaf<unknown> {
+  readonly maxBytes: number;
+  private readonly inbox: Inbox;
+  private readonly target: Uint8Array | undefined;
+
+  constructor(inbox: Inbox, maxBytes: number, target: Uint8Array | undefined) {
+    super();
+    this.inbox = inbox;
+    this.maxBytes = maxBytes;
+    this.target = target;
+  }
+
+  get label(): string {
+    return "bytes to come";
+  }
+
+  /** What the operation gives for these bytes. */
+  given(bytes: Uint8Array): unknown {
+    if (this.target === undefined) return bytes;
+    this.target.set(bytes);
+    return bytes.length;
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const { inbox } = this;
+    const problem = inbox.problem();
+    if (problem !== undefined) return this.refuse(strand, problem);
+    const bytes = inbox.take(this.maxBytes);
+    if (bytes !== undefined) return this.complete(strand, this.given(bytes));
+    const { end } = inbox;
+    if (end !== undefined) return this.refuse(strand, end());
+    inbox.receiving = this;
+    return this.park(strand);
+  }
+
+  protected abort(): boolean {
+    this.inbox.receiving = undefined;
+    return true;
+  }
+}
 
 export class Inbox {
+  /** Who waits. */
+  receiving: Receive | undefined = undefined;
+  /** Makes what every receive throws once nothing is left to take. */
+  end: (() => Error) | undefined = undefined;
   private readonly socket: Socket;
-  /** Called when a task is about to wait. */
-  private readonly beforeWaiting: () => void;
-  private chunks = new Deque<Uint8Array>();
-  /** What was left of a chunk of which a part was taken; comes before `chunks`. */
-  private rest: Uint8Array | undefined = undefined;
-  private stored = 0;
-  private isPaused = false;
-  /** What every receive throws once nothing is stored. */
-  private makeError: (() => Error) | undefined = undefined;
-  /** Who waits: for a number of bytes if `target` is given, otherwise for the bytes. */
-  private waiter: Waiter<never> | undefined = undefined;
-  private target: Uint8Array | undefined = undefined;
-  private maxBytes = 0;
-  /** One for all: receiving makes no closure of its own unless it is given a limit. */
-  private readonly receiveAny = (waiter: Waiter<Uint8Array>): AbortFn | void =>
-    this.begin(waiter, defaultMaxBytes);
-  private readonly abandon: AbortFn = () => {
-    this.waiter = undefined;
-    this.target = undefined;
-    return true;
-  };
+  private isClosed = false;
 
-  constructor(socket: Socket, beforeWaiting: () => void) {
+  constructor(socket: Socket) {
     this.socket = socket;
-    this.beforeWaiting = beforeWaiting;
+    const push = socket.push.bind(socket);
+    // The short way. A runtime that does not come by here still says that the socket is readable.
+    socket.push = (chunk: Uint8Array | null): boolean => this.hand(chunk) || push(chunk);
+    socket.on("readable", () => this.onReadable());
   }
 
   receive(maxBytes: number): Operation<Uint8Array> {
-    if (maxBytes === defaultMaxBytes) return suspendOnHost(this.receiveAny);
     if (!Number.isInteger(maxBytes) || maxBytes < 1) {
       throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
     }
-    return suspendOnHost((waiter: Waiter<Uint8Array>) => this.begin(waiter, maxBytes));
+    return new Receive(this, maxBytes, undefined) as Operation<unknown> as Operation<Uint8Array>;
   }
 
   receiveInto(target: Uint8Array): Operation<number> {
     if (target.length === 0) throw new UsageError("The buffer is empty. Give one of at least one byte.");
-    return suspendOnHost((waiter: Waiter<number>) => this.beginInto(waiter, target));
+    return new Receive(this, target.length, target) as Operation<unknown> as Operation<number>;
   }
 
-  /** Bytes came. A task may go on before this returns. */
-  readonly push = (chunk: Uint8Array): void => {
-    const { waiter, target } = this;
-    if (waiter === undefined) {
-      this.store(chunk);
-      return;
-    }
-    this.waiter = undefined;
-    this.target = undefined;
-    const limit = target?.length ?? this.maxBytes;
-    let taken = chunk;
-    if (chunk.length > limit) {
-      taken = chunk.subarray(0, limit);
-      this.stored = chunk.length - limit;
-      this.rest = chunk.subarray(limit);
-    }
-    if (target === undefined) {
-      (waiter as Waiter<unknown> as Waiter<Uint8Array>).resume(taken);
-    } else {
-      target.set(taken);
-      (waiter as Waiter<unknown> as Waiter<number>).resume(taken.length);
-    }
-  };
-
-  /** Nothing more will come: what is stored can still be taken, then the error is thrown. The first call counts. */
-  end(makeError: () => Error): void {
-    if (this.makeError !== undefined) return;
-    this.makeError = makeError;
-    this.failWaiter(makeError);
+  /** Nothing more will come. The first call counts. A task may go on before this returns. */
+  finish(end: () => Error): void {
+    if (this.end !== undefined) return;
+    this.end = end;
+    this.failTaker(end());
   }
 
-  /** Drops what is stored. */
+  /** Nothing more is given, not even what has come. */
   close(): void {
-    this.makeError = () => new ClosedResourceError();
-    this.stored = 0;
-    this.rest = undefined;
-    this.chunks = new Deque();
-    this.failWaiter(this.makeError);
+    this.isClosed = true;
+    this.failTaker(new ClosedResourceError());
   }
 
-  private failWaiter(makeError: () => Error): void {
-    const { waiter } = this;
-    this.waiter = undefined;
-    this.target = undefined;
-    waiter?.fail(makeError());
+  problem(): Error | undefined {
+    if (this.isClosed) return new ClosedResourceError();
+    return this.receiving === undefined ? undefined : new BusyResourceError("receiving from");
   }
 
-  private begin(waiter: Waiter<Uint8Array>, maxBytes: number): AbortFn | void {
-    if (!this.mustWait()) {
-      waiter.resume(this.take(maxBytes));
-      return undefined;
-    }
-    this.maxBytes = maxBytes;
-    this.waiter = waiter;
-    return this.abandon;
+  /** What has come and was not taken yet, if anything. */
+  take(maxBytes: number): Uint8Array | undefined {
+    const { socket } = this;
+    const { readableLength } = socket;
+    if (readableLength === 0) return undefined;
+    return (socket.read(Math.min(maxBytes, readableLength)) as Uint8Array | null) ?? undefined;
   }
 
-  private beginInto(waiter: Waiter<number>, target: Uint8Array): AbortFn | void {
-    if (!this.mustWait()) {
-      const taken = this.take(target.length);
-      target.set(taken);
-      waiter.resume(taken.length);
-      return undefined;
-    }
-    this.target = target;
-    this.waiter = waiter;
-    return this.abandon;
-  }
-
-  private mustWait(): boolean {
-    if (this.waiter !== undefined) throw new BusyResourceError("receiving from");
-    if (this.stored > 0) return false;
-    if (this.makeError !== undefined) throw this.makeError();
-    this.beforeWaiting();
+  /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */
+  private hand(chunk: Uint8Array | null): boolean {
+    const { receiving } = this;
+    // More than the task wants is stored, and it takes its part from there.
+    if (receiving === undefined || chunk === null || chunk.length > receiving.maxBytes) return false;
+    this.receiving = undefined;
+    receiving.resume(receiving.given(chunk));
     return true;
   }
 
-  private store(chunk: Uint8Array): void {
-    this.chunks.push(chunk);
-    this.stored += chunk.length;
-    if (this.stored < highWaterMark || this.isPaused) return;
-    this.isPaused = true;
-    this.socket.pause();
+  private onReadable(): void {
+    const { receiving } = this;
+    // Without one it is for the next one to look; but the end is told only to who has looked.
+    const bytes = receiving === undefined ? undefined : this.take(receiving.maxBytes);
+    if (receiving === undefined || bytes === undefined) {
+      if (this.socket.readableLength === 0) this.socket.read(0);
+      return;
+    }
+    this.receiving = undefined;
+    receiving.resume(receiving.given(bytes));
   }
 
-  private take(maxBytes: number): Uint8Array {
-    const chunk = this.rest ?? this.chunks.shift() ?? nothing;
-    const taken = chunk.length > maxBytes ? chunk.subarray(0, maxBytes) : chunk;
-    this.rest = taken === chunk ? undefined : chunk.subarray(maxBytes);
-    this.stored -= taken.length;
-    if (this.stored === 0 && this.isPaused) {
-      this.isPaused = false;
-      this.socket.resume();
-    }
-    return taken;
+  private failTaker(error: Error): void {
+    const { receiving } = this;
+    this.receiving = undefined;
+    receiving?.fail(error);
   }
 }

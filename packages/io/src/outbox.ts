@@ -8,81 +8,96 @@
  */
 import type { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation } from "@anyloop/core";
-import { type AbortFn, suspendOnHost, type Waiter, whenBlocked } from "@anyloop/core/lowlevel";
+import {
+  type AbortFn,
+  HostLeaf,
+  type Strand,
+  suspendOnHost,
+  type Waiter,
+  whenBlocked,
+} from "@anyloop/core/lowlevel";
 import { Batch } from "./batch.ts";
 
 /** Bytes with which a batch is written at once, and with which, still unwritten, the next `send` waits. */
 const highWaterMark = 65_536;
 const nothing = new Uint8Array(0);
 
-/** Those that have gathered something. */
-const dirty: Outbox[] = [];
-const requested = { block: false, tick: false };
-
-function flushDirty(): void {
-  for (const outbox of dirty) outbox.clean();
-  dirty.length = 0;
+/** An operation that waits until the system has everything written so far. */
+interface Writing {
+  /** That is so now: completes, or goes on waiting. */
+  proceed(): void;
+  fail(error: unknown): void;
 }
 
-function onBlocked(): void {
-  requested.block = false;
-  flushDirty();
-}
+class Send extends HostLeaf<void> implements Writing {
+  private readonly outbox: Outbox;
+  private readonly data: Uint8Array;
+  private wasAccepted = false;
 
-/** After the microtasks: an async body that goes on at once has not blocked. */
-function onTick(): void {
-  requested.tick = false;
-  flushDirty();
+  constructor(outbox: Outbox, data: Uint8Array) {
+    super();
+    this.outbox = outbox;
+    this.data = data;
+  }
+
+  get label(): string {
+    return "the system to take what was sent";
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    this.wasAccepted = false;
+    const problem = this.outbox.problem() ?? this.outbox.endProblem();
+    if (problem !== undefined) return this.refuse(strand, problem);
+    if (this.isDone()) return this.complete(strand, undefined);
+    this.outbox.callWhenWritten(this);
+    return this.park(strand);
+  }
+
+  proceed(): void {
+    if (this.isDone()) this.resume();
+    else this.outbox.callWhenWritten(this);
+  }
+
+  /** What was accepted goes out: the operation has happened, and the cancellation is for the next. */
+  protected abort(): boolean {
+    this.outbox.writing = undefined;
+    if (this.wasAccepted) this.resume();
+    return !this.wasAccepted;
+  }
+
+  private isDone(): boolean {
+    const { outbox, data } = this;
+    this.wasAccepted ||= outbox.accept(data);
+    return this.wasAccepted && (data.length < highWaterMark || outbox.isWritten);
+  }
 }
 
 export class Outbox {
+  /** Who waits. */
+  writing: Writing | undefined = undefined;
   private readonly socket: Socket;
   private readonly batch = new Batch();
-  private isDirty = false;
+  private willBeCalled = false;
+  /** `write` is called when the task blocks. */
+  private isGathering = false;
   private isEnded = false;
   private isClosed = false;
-  /** The socket will call back once everything written so far has gone. */
-  private isAsked = false;
-  /** The task that waits, and what it still wants to send; undefined once that was accepted. */
-  private waiter: Waiter<void> | undefined = undefined;
-  private unsent: Uint8Array | undefined = undefined;
-  private wasAccepted = false;
   private error: Error | undefined = undefined;
   private isReported = false;
 
+  private readonly onBlocked = (): void => {
+    this.isGathering = false;
+    this.write();
+  };
+
   private readonly onWritten = (): void => {
-    this.isAsked = false;
-    const { waiter, unsent } = this;
-    if (waiter === undefined) return;
-    if (this.socket.writableLength > 0) {
-      // The callback was asked for by somebody who was cancelled, and more was sent since.
-      this.ask();
-      return;
-    }
-    this.stopWaiting();
-    if (unsent === undefined) waiter.resume();
-    else this.accept(waiter, unsent);
-  };
-
-  private readonly abort: AbortFn = () => {
-    const { waiter, wasAccepted } = this;
-    this.stopWaiting();
-    if (!wasAccepted) return true;
-    waiter?.resume();
-    return false;
-  };
-
-  private readonly beginFlush = (waiter: Waiter<void>): AbortFn | void => {
-    this.check();
-    this.writeGathered();
-    return this.waitUntilWritten(waiter);
-  };
-
-  private readonly beginFinish = (waiter: Waiter<void>): AbortFn | void => {
-    this.writeGathered();
-    if (this.error !== undefined && !this.isReported) throw this.report(this.error);
-    this.end();
-    return this.waitUntilWritten(waiter);
+    this.willBeCalled = false;
+    const { writing } = this;
+    if (writing === undefined) return;
+    this.writing = undefined;
+    // Asked for by somebody who was cancelled, it may come before what was sent since has gone.
+    if (this.isWritten) writing.proceed();
+    else this.callWhenWritten(writing);
   };
 
   constructor(socket: Socket) {
@@ -90,44 +105,53 @@ export class Outbox {
   }
 
   send(data: Uint8Array): Operation<void> {
-    return suspendOnHost((waiter: Waiter<void>) => this.begin(waiter, data));
+    return new Send(this, data);
   }
 
   /** Waits until the system has everything. */
   flush(): Operation<void> {
-    return suspendOnHost(this.beginFlush);
+    return suspendOnHost((waiter) => {
+      this.assertUsable();
+      this.write();
+      return this.waitUntilWritten(waiter);
+    });
   }
 
-  /** For a graceful close: waits until the system has everything, and throws an error that nobody was told of. */
+  /** Ends the direction, after everything that was sent. */
+  sendEof(): Operation<void> {
+    return suspendOnHost((waiter) => {
+      this.assertUsable();
+      this.end();
+      waiter.resume();
+    });
+  }
+
+  /** For a graceful close: as `sendEof` and `flush`, and throws an error that nobody was told of. */
   finish(): Operation<void> {
-    return suspendOnHost(this.beginFinish);
+    return suspendOnHost((waiter) => {
+      if (this.error !== undefined && !this.isReported) throw this.report(this.error);
+      this.end();
+      return this.waitUntilWritten(waiter);
+    });
   }
 
-  /** Ends the direction, after everything that was sent. Throws what a send would throw. */
-  sendEof(): void {
-    if (this.isEnded && !this.isClosed) return;
-    this.check();
-    this.writeGathered();
-    this.end();
-  }
-
-  /** The socket broke: every send throws the error from now on. `wake` tells who waits. */
+  /** The socket broke: every operation throws the error from now on. `wake` tells who waits. */
   break(error: Error, isFromReading: boolean): void {
     // With nothing under way a connection that breaks has cost nothing: closing it need not fail.
-    this.isReported = isFromReading && this.batch.size === 0 && this.waiter === undefined;
+    this.isReported = isFromReading && this.batch.size === 0 && this.writing === undefined;
     this.error = error;
     this.batch.clear();
   }
 
   /** Makes the task that waits throw the error. It may go on before this returns. */
   wake(): void {
-    if (this.error !== undefined) this.failWaiter(this.error);
+    if (this.error !== undefined) this.failWriting(this.error);
   }
 
   /** Nothing more is accepted; what was goes out, if `finish` is given the time. */
   close(): void {
     this.isClosed = true;
-    this.failWaiter(new ClosedResourceError());
+    this.failWriting(new ClosedResourceError());
   }
 
   /** Marks the error as told. */
@@ -136,100 +160,87 @@ export class Outbox {
     return error;
   }
 
-  writeGathered(): void {
+  /** Why nothing can be done in this direction. */
+  problem(): Error | undefined {
+    if (this.isClosed) return new ClosedResourceError();
+    if (this.writing !== undefined) return new BusyResourceError("sending to");
+    return this.error === undefined ? undefined : this.report(this.error);
+  }
+
+  /** Why nothing can be sent after `sendEof`. */
+  endProblem(): Error | undefined {
+    return this.isEnded
+      ? new ClosedResourceError("The sending direction was ended by sendEof().")
+      : undefined;
+  }
+
+  /** Takes the data if there is room. From then on it goes out, whether the task is cancelled or not. */
+  accept(data: Uint8Array): boolean {
+    if (this.socket.writableLength >= highWaterMark) return false;
+    if (data.length >= highWaterMark) {
+      this.write();
+      this.socket.write(data);
+    } else if (data.length > 0) {
+      this.gather(data);
+    }
+    return true;
+  }
+
+  /** Whether the system has everything that was written. */
+  get isWritten(): boolean {
+    return this.socket.writableLength === 0;
+  }
+
+  /** Writes what was gathered. */
+  write(): void {
     if (this.batch.size > 0) this.batch.writeTo(this.socket);
   }
 
-  /** Out of the list of the dirty. */
-  clean(): void {
-    this.isDirty = false;
-    this.writeGathered();
-  }
-
-  private begin(waiter: Waiter<void>, data: Uint8Array): AbortFn | void {
-    this.check();
-    if (this.isEnded) throw new ClosedResourceError("The sending direction was ended by sendEof().");
-    if (data.length === 0) {
-      waiter.resume();
-      return undefined;
-    }
-    if (this.socket.writableLength < highWaterMark) return this.accept(waiter, data);
-    this.unsent = data;
-    return this.wait(waiter);
-  }
-
-  /** From here on the data will go out, whether the task is cancelled or not. */
-  private accept(waiter: Waiter<void>, data: Uint8Array): AbortFn | void {
-    if (data.length < highWaterMark) {
-      this.gather(data);
-      waiter.resume();
-      return undefined;
-    }
-    this.writeGathered();
-    this.socket.write(data);
-    this.wasAccepted = true;
-    return this.waitUntilWritten(waiter);
-  }
-
-  private gather(data: Uint8Array): void {
-    this.batch.add(data);
-    if (this.batch.size >= highWaterMark) {
-      this.batch.writeTo(this.socket);
-    } else if (!this.isDirty) {
-      this.isDirty = true;
-      dirty.push(this);
-      if (!requested.block) {
-        requested.block = true;
-        whenBlocked(onBlocked);
-      }
-      if (!requested.tick) {
-        requested.tick = true;
-        process.nextTick(onTick);
-      }
-    }
-  }
-
-  private waitUntilWritten(waiter: Waiter<void>): AbortFn | void {
-    if (this.socket.writableLength > 0) return this.wait(waiter);
-    this.wasAccepted = false;
-    waiter.resume();
-    return undefined;
-  }
-
-  private wait(waiter: Waiter<void>): AbortFn {
-    this.waiter = waiter;
-    this.ask();
-    return this.abort;
-  }
-
-  /** Wants `onWritten`. The end of the direction brings it anyway. */
-  private ask(): void {
-    if (this.isAsked || this.isEnded) return;
-    this.isAsked = true;
-    this.socket.write(nothing, this.onWritten);
-  }
-
-  private stopWaiting(): void {
-    this.waiter = undefined;
-    this.unsent = undefined;
-    this.wasAccepted = false;
-  }
-
-  private failWaiter(error: Error): void {
-    const { waiter } = this;
-    this.stopWaiting();
-    waiter?.fail(this.report(error));
-  }
-
   private end(): void {
+    this.write();
     if (this.isEnded) return;
     this.isEnded = true;
     this.socket.end(this.onWritten);
   }
 
-  private check(): void {
-    if (this.isClosed) throw new ClosedResourceError();
-    if (this.waiter !== undefined) throw new BusyResourceError("sending to");
-    if (this.error !== undefined) throw this.report(this.error);
+  callWhenWritten(writing: Writing): void {
+    this.writing = writing;
+    // The end of the direction brings a call of its own.
+    if (this.willBeCalled || this.isEnded) return;
+    this.willBeCalled = true;
+    this.socket.write(nothing, this.onWritten);
+  }
+
+  private waitUntilWritten(waiter: Waiter<void>): AbortFn | void {
+    if (this.isWritten) {
+      waiter.resume();
+      return undefined;
+    }
+    this.callWhenWritten({ proceed: () => waiter.resume(), fail: (error) => waiter.fail(error) });
+    return () => {
+      this.writing = undefined;
+      return true;
+    };
+  }
+
+  private assertUsable(): void {
+    const problem = this.problem();
+    if (problem !== undefined) throw problem;
+  }
+
+  private gather(data: Uint8Array): void {
+    this.batch.add(data);
+    if (this.batch.size >= highWaterMark) {
+      this.write();
+    } else if (!this.isGathering) {
+      this.isGathering = true;
+      whenBlocked(this.onBlocked);
+    }
+  }
+
+  private failWriting(error: Error): void {
+    const { writing } = this;
+    this.writing = undefined;
+    writing?.fail(this.report(error));
   }
 }

@@ -13,7 +13,7 @@ import {
   type Operation,
   perform,
 } from "@anyloop/core";
-import { checkpointIfCancelled, suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
+import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import type { InternetAddress } from "./address.ts";
 import { defaultMaxBytes, Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
@@ -36,9 +36,8 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
     this.outbox = new Outbox(raw);
-    this.inbox = new Inbox(raw, this.outbox.writeGathered.bind(this.outbox));
-    raw.on("data", this.inbox.push);
-    raw.on("end", () => this.inbox.end(() => new EndOfStream()));
+    this.inbox = new Inbox(raw);
+    raw.on("end", () => this.inbox.finish(() => new EndOfStream()));
     raw.on("error", (error) => this.broke(error));
     raw.on("close", () => this.closedByRuntime());
   }
@@ -73,10 +72,7 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
 
   /** Ends the sending direction, after everything sent: the peer sees the end of the stream and can still answer. */
   sendEof(): Operation<void> {
-    return suspendOnHost((waiter: Waiter<void>) => {
-      this.outbox.sendEof();
-      waiter.resume();
-    });
+    return this.outbox.sendEof();
   }
 
   /**
@@ -98,7 +94,7 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
     const broken = new BrokenResourceError(explain("The connection broke", error), { cause: error });
     // Both halves know before a task goes on that may use either.
     this.outbox.break(broken, error.syscall === "read");
-    this.inbox.end(() => this.outbox.report(broken));
+    this.inbox.finish(() => this.outbox.report(broken));
     this.outbox.wake();
   }
 

@@ -108,12 +108,15 @@ class KernelDriver implements Kernel, Driver {
    * callback would hold up the I/O. Timers are not fired: all I/O of this turn of the host comes before its deadlines.
    */
   becameReadyFromHost(loop: KernelLoop): void {
-    this.line.push(loop);
-    if (this.ticking || this.requested) return;
+    if (this.ticking || this.requested) {
+      this.line.push(loop);
+      return;
+    }
     this.ticking = true;
     this.ticks++;
     this.sliceEnd = this.host.now() + this.sliceMs;
-    this.drainLine();
+    loop.drain(this.sliceEnd);
+    this.endTick();
   }
 
   arm(entry: KernelTimer): void {
@@ -164,12 +167,12 @@ class KernelDriver implements Kernel, Driver {
     // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
     if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
     this.fire();
-    this.drainLine();
-  };
-
-  private drainLine(): void {
     do this.line.shift()?.drain(this.sliceEnd);
     while (this.line.size > 0 && this.host.now() < this.sliceEnd);
+    this.endTick();
+  };
+
+  private endTick(): void {
     this.ticking = false;
     if (this.line.size > 0) {
       this.requested = true;
