@@ -132,7 +132,7 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     strand.resumption = undefined;
     try {
       const result = this.begin(strand);
-      if (realm.whenBlocked.size > 0) stepEnded(result === realm.pending);
+      if (realm.whenBlocked.size > 0) stepEnded(strand.waiting !== undefined);
       if (result !== realm.pending) {
         strand.detach();
         return Promise.resolve(result.value as T);

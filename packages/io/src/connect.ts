@@ -1,17 +1,20 @@
 /** Connecting, to TCP ports and Unix sockets. */
 import { connect as netConnect, type NetConnectOpts, type Socket } from "node:net";
-import { type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
+import { type ByteStream, type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
 import { happyEyeballs, interleave } from "./happy-eyeballs.ts";
 import { resolve } from "./resolve.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { ConnectError } from "./system-error.ts";
+import { type TlsClientOptions, TlsStream } from "./tls-stream.ts";
 
 export type TcpStream = SocketStream<InternetAddress>;
 export type UnixStream = SocketStream<string>;
 
 export interface ConnectTcpOptions {
+  /** Speaks TLS over the connection: `true`, or how. The server must have a certificate for `host`. */
+  readonly tls?: boolean | TlsClientOptions | undefined;
   /** The IP address of this machine to connect from; the system chooses if not given. */
   readonly localAddress?: string | undefined;
 }
@@ -73,17 +76,42 @@ const openUnix = operation(function* connectUnix(path: string): Coroutine<UnixSt
   }
 });
 
+const openTls = operation(function* connectTls(
+  transport: Operation<ByteStream>,
+  options: TlsClientOptions,
+): Coroutine<TlsStream> {
+  return yield* TlsStream.wrap(yield* transport, options);
+});
+
 /**
  * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after 250 ms, or at
  * once when one fails; the first to answer is given, the others are closed.
- * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host.
+ * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host; with `tls` what
+ * `TlsStream.wrap` throws.
  */
 export function connectTcp(
   host: string,
   port: number,
+  options?: ConnectTcpOptions & { readonly tls?: false | undefined },
+): Operation<TcpStream>;
+export function connectTcp(
+  host: string,
+  port: number,
+  options: ConnectTcpOptions & { readonly tls: true | TlsClientOptions },
+): Operation<TlsStream>;
+export function connectTcp(
+  host: string,
+  port: number,
+  options?: ConnectTcpOptions,
+): Operation<TcpStream | TlsStream>;
+export function connectTcp(
+  host: string,
+  port: number,
   options: ConnectTcpOptions = {},
-): Operation<TcpStream> {
-  return openTcp(host, port, options);
+): Operation<TcpStream | TlsStream> {
+  const { tls = false } = options;
+  if (tls === false) return openTcp(host, port, options);
+  return openTls(openTcp(host, port, options), { hostname: host, ...(tls === true ? {} : tls) });
 }
 
 /** Connects to a Unix socket by the path of its file. @throws ConnectError. */

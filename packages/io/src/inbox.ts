@@ -12,6 +12,11 @@ import { HostLeaf, type Strand } from "@anyloop/core/lowlevel";
 /** Most bytes that one `receive()` gives. */
 export const defaultMaxBytes = 65_536;
 
+export function checkMaxBytes(maxBytes: number): void {
+  if (Number.isInteger(maxBytes) && maxBytes >= 1) return;
+  throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
+}
+
 /** Takes bytes, at once or when some come. Gives them, or, with a target, their number. */
 class Receive extends HostLeaf<unknown> {
   readonly maxBytes: number;
@@ -71,9 +76,7 @@ export class Inbox {
   }
 
   receive(maxBytes: number): Operation<Uint8Array> {
-    if (!Number.isInteger(maxBytes) || maxBytes < 1) {
-      throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
-    }
+    checkMaxBytes(maxBytes);
     return new Receive(this, maxBytes, undefined) as Operation<unknown> as Operation<Uint8Array>;
   }
 

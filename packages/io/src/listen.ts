@@ -1,5 +1,5 @@
 /** Listening, on TCP ports and Unix sockets. */
-import { unlinkSync } from "node:fs";
+import { statSync, unlinkSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import { type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
@@ -101,6 +101,8 @@ const openTcp = operation(function* listenTcp(
 
 /** Whether a socket's file was left behind by a program that is no more. */
 function* isLeftBehind(path: string): Coroutine<boolean> {
+  // A plain file refuses connections too.
+  if (!statSync(path).isSocket()) return false;
   try {
     const stream = yield* connectUnix(path);
     yield* stream.close();
