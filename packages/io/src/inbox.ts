@@ -89,13 +89,13 @@ export class Inbox {
   finish(end: () => Error): void {
     if (this.end !== undefined) return;
     this.end = end;
-    this.failTaker(end());
+    this.failReceiving(end);
   }
 
   /** Nothing more is given, not even what has come. */
   close(): void {
     this.isClosed = true;
-    this.failTaker(new ClosedResourceError());
+    this.failReceiving(() => new ClosedResourceError());
   }
 
   problem(): Error | undefined {
@@ -114,28 +114,27 @@ export class Inbox {
   /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */
   private hand(chunk: Uint8Array | null): boolean {
     const { receiving } = this;
-    // More than the task wants is stored, and it takes its part from there.
-    if (receiving === undefined || chunk === null || chunk.length > receiving.maxBytes) return false;
+    if (receiving === undefined || chunk === null) return false;
+    // More than the task wants is stored, and it takes its part from there; nothing overtakes that.
+    if (chunk.length > receiving.maxBytes || this.socket.readableLength > 0) return false;
     this.receiving = undefined;
     receiving.resume(receiving.given(chunk));
     return true;
   }
 
   private onReadable(): void {
-    const { receiving } = this;
-    // Without one it is for the next one to look; but the end is told only to who has looked.
+    const { receiving, socket } = this;
+    // The runtime tells the end only to somebody who has looked.
+    if (socket.readableLength === 0) socket.read(0);
     const bytes = receiving === undefined ? undefined : this.take(receiving.maxBytes);
-    if (receiving === undefined || bytes === undefined) {
-      if (this.socket.readableLength === 0) this.socket.read(0);
-      return;
-    }
+    if (receiving === undefined || bytes === undefined) return;
     this.receiving = undefined;
     receiving.resume(receiving.given(bytes));
   }
 
-  private failTaker(error: Error): void {
+  private failReceiving(makeError: () => Error): void {
     const { receiving } = this;
     this.receiving = undefined;
-    receiving?.fail(error);
+    receiving?.fail(makeError());
   }
 }

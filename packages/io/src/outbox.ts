@@ -136,9 +136,9 @@ export class Outbox {
   }
 
   /** The socket broke: every operation throws the error from now on. `wake` tells who waits. */
-  break(error: Error, isFromReading: boolean): void {
+  break(error: Error, isFromWriting: boolean): void {
     // With nothing under way a connection that breaks has cost nothing: closing it need not fail.
-    this.isReported = isFromReading && this.batch.size === 0 && this.isWritten;
+    this.isReported = !isFromWriting && this.batch.size === 0 && this.isWritten;
     this.error = error;
     this.batch.clear();
   }

@@ -93,7 +93,7 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
     this.isBroken = true;
     const broken = new BrokenResourceError(explain("The connection broke", error), { cause: error });
     // Both halves know before a task goes on that may use either.
-    this.outbox.break(broken, error.syscall === "read");
+    this.outbox.break(broken, error.syscall === "write");
     this.inbox.finish(() => this.outbox.report(broken));
     this.outbox.wake();
   }

@@ -67,7 +67,7 @@ export class CertificateError extends TlsError {
 /** Milliseconds for telling the other side why the handshake failed. */
 const alertPatience = 1_000;
 const isAboutCertificate = (code: string): boolean =>
-  /CERT|SIGNED|ISSUER|CRL|HOSTNAME/.test(code) && !code.includes("ALERT");
+  /CERT|SIGNED|ISSUER|CRL|HOSTNAME|UNABLE_TO_VERIFY/.test(code) && !code.includes("ALERT");
 
 /** Reading keys and certificates takes longer than all else: once for each options object. */
 const contexts = new WeakMap<object, SecureContext>();
