@@ -26,12 +26,15 @@ interface NodeStorage<T> {
   getStore(): T | undefined;
   run<R>(value: T, body: () => R): R;
 }
-interface NodeStorageClass {
-  new <T>(): NodeStorage<T>;
-  snapshot(): <R>(body: () => R) => R;
+interface NodeResource {
+  runInAsyncScope<R>(body: () => R): R;
+}
+interface NodeAsyncHooks {
+  AsyncLocalStorage?: new <T>() => NodeStorage<T>;
+  AsyncResource: new (type: string, options: { requireManualDestroy: boolean }) => NodeResource;
 }
 interface Host {
-  process?: { getBuiltinModule?: (name: string) => { AsyncLocalStorage?: NodeStorageClass } | undefined };
+  process?: { getBuiltinModule?: (name: string) => NodeAsyncHooks | undefined };
   AsyncContext?: {
     Variable: new <T>() => { get(): T | undefined; run<R>(value: T, body: () => R): R };
     Snapshot: new () => { run<R>(body: () => R): R };
@@ -52,13 +55,18 @@ function find<T>(): AmbientStore<T> | undefined {
       },
     };
   }
-  const Storage = host.process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
-  if (Storage === undefined) return undefined;
+  const hooks = host.process?.getBuiltinModule?.("node:async_hooks");
+  if (hooks?.AsyncLocalStorage === undefined) return undefined;
+  const { AsyncLocalStorage: Storage, AsyncResource } = hooks;
   const storage = new Storage<T>();
   return {
     get: () => storage.getStore(),
     run: (value, body) => storage.run(value, body),
-    snapshot: () => Storage.snapshot(),
+    snapshot() {
+      // What `AsyncLocalStorage.snapshot` is made of, without what makes it six times slower: it binds a function.
+      const taken = new AsyncResource("anyloop", { requireManualDestroy: true });
+      return (body) => taken.runInAsyncScope(body);
+    },
   };
 }
 

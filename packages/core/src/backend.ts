@@ -44,6 +44,11 @@ export interface Loop {
    */
   scheduleInJob?(runnable: Runnable): void;
   /**
+   * The same, from a callback of the host with no step on the stack: a backend may take the step before this returns.
+   * One that never does leaves it out.
+   */
+  scheduleFromHost?(runnable: Runnable): void;
+  /**
    * Calls `timer.expired()` once `now() >= deadline`. Of what is due in one turn all of order `"operation"` come before
    * all of order `"deadline"`, each by deadline, then by registration: what is done in time is not cancelled.
    */

@@ -106,6 +106,46 @@ export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
   }
 }
 
+/**
+ * A leaf that the host will resume (I/O). While it is parked the run is held: a virtual clock stands still, and no
+ * deadlock is told. Resumed from a callback of the host, its task may go on before `resume` returns: call it last.
+ */
+export abstract class HostLeaf<T> extends Leaf<T> {
+  private wasAsked = false;
+
+  protected override park(strand: Strand): IteratorResult<unknown, unknown> {
+    this.wasAsked = false;
+    strand.run.hold();
+    return super.park(strand);
+  }
+
+  protected override unpark(): Strand {
+    const strand = super.unpark();
+    strand.run.release();
+    return strand;
+  }
+
+  override resume(value: T): void {
+    this.settle(false, value);
+  }
+
+  override fail(error: unknown): void {
+    this.settle(true, error);
+  }
+
+  override interrupt(cancelled: Cancelled): void {
+    // Whatever comes of it comes in the canceller's stack, which has others to tell before anybody goes on.
+    this.wasAsked = true;
+    super.interrupt(cancelled);
+  }
+
+  private settle(failed: boolean, value: unknown): void {
+    const strand = this.unpark();
+    if (this.wasAsked) strand.wake(failed, value);
+    else strand.wakeFromHost(failed, value);
+  }
+}
+
 /** An operation that never waits: `act` does it, and may throw. */
 export abstract class Immediate<T> extends Leaf<T> {
   protected abstract act(strand: Strand): T;

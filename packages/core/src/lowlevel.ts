@@ -17,3 +17,8 @@ export {
   suspend,
   type Waiter,
 } from "./suspend.ts";
+export { suspendOnHost } from "./suspend-on-host.ts";
+export { HostLeaf } from "./leaf.ts";
+export type { Strand } from "./strand.ts";
+export { closing, ReceiveStreamBase } from "./streams.ts";
+export { whenBlocked } from "./when-blocked.ts";

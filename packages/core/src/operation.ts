@@ -14,6 +14,7 @@ import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
 import { Frame, placeOf, type Startable, type Stepper, type Strand } from "./strand.ts";
 import type { TaskStrand } from "./task.ts";
 import { crossed } from "./trace.ts";
+import { stepEnded } from "./when-blocked.ts";
 import type { Coroutine, Instruction, Operation } from "./types.ts";
 
 type Fulfilled<T, R> = ((value: T) => R | PromiseLike<R>) | null | undefined;
@@ -138,6 +139,7 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     strand.resumption = undefined;
     try {
       const result = this.begin(strand);
+      if (realm.whenBlocked.size > 0) stepEnded(strand.waiting !== undefined);
       if (result !== realm.pending) {
         frame.keep(strand);
         return result.value === undefined ? (nothing as Promise<T>) : Promise.resolve(result.value as T);

@@ -49,6 +49,10 @@ class Contestant extends TaskStrand {
     this.wake(failed, value);
   }
 
+  override wakeFromHost(failed: boolean, value: unknown): void {
+    this.wake(failed, value);
+  }
+
   /** An operation given directly acquires for the task that races, which goes on with what it was given. */
   override get claimant(): TaskStrand {
     return this.isDirect ? (this.parent ?? this).claimant : this;

@@ -6,6 +6,7 @@
  */
 import type { Ambient, AmbientStore } from "./ambient.ts";
 import type { Backend } from "./backend.ts";
+import { Deque } from "./deque.ts";
 import type { Instruction, Operation } from "./types.ts";
 import type { Strand } from "./strand.ts";
 import { UsageError } from "./errors.ts";
@@ -27,6 +28,8 @@ export interface Realm {
   readonly done: { readonly done: true; value: unknown };
   /** Sent into a suspended generator to learn where it waits; the operation it waits for answers `pending`. */
   readonly probe: { trace: string | undefined };
+  /** Called once the task that runs blocks or ends. */
+  readonly whenBlocked: Deque<() => void>;
   storage: AmbientStore<Ambient> | undefined;
   defaultBackend: Backend | undefined;
   runOutside: ((operation: Operation<unknown>) => Promise<unknown>) | undefined;
@@ -40,6 +43,7 @@ function createRealm(): Realm {
     pending: { done: false, value: Object.freeze({}) as never },
     done: { done: true, value: undefined },
     probe: { trace: undefined },
+    whenBlocked: new Deque(),
     storage: undefined,
     defaultBackend: undefined,
     runOutside: undefined,

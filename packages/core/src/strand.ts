@@ -15,6 +15,7 @@ import { isOperation } from "./brand.ts";
 import { realm, stepBudget } from "./realm.ts";
 import type { Run } from "./run.ts";
 import type { TaskStrand } from "./task.ts";
+import { stepEnded } from "./when-blocked.ts";
 
 /** What stands on top of a strand: a generator, or an operation's own iterator. */
 export interface Stepper {
@@ -90,10 +91,14 @@ export abstract class Strand extends CancelNode implements Runnable {
 
   /** Resumes a parked strand in a later step. */
   wake(failed: boolean, value: unknown): void {
+    this.goOnWith(failed, value);
+    this.schedule();
+  }
+
+  private goOnWith(failed: boolean, value: unknown): void {
     this.waiting = undefined;
     this.resumesFailed = failed;
     this.resumption = value;
-    this.schedule();
   }
 
   /** The same as the last act of a promise job: the strand may go on before this returns. */
@@ -104,10 +109,21 @@ export abstract class Strand extends CancelNode implements Runnable {
       this.wake(failed, value);
       return;
     }
-    this.waiting = undefined;
-    this.resumesFailed = failed;
-    this.resumption = value;
+    this.goOnWith(failed, value);
     loop.scheduleInJob(this);
+  }
+
+  /** The same, called back by the host: the next step may be taken before this returns. */
+  wakeFromHost(failed: boolean, value: unknown): void {
+    const { loop, hooks } = this.run;
+    // In a step, or in the stack of an `await`, it is the program that resumes; its own code comes first.
+    if (loop.scheduleFromHost === undefined || realm.current !== undefined) {
+      this.wake(failed, value);
+      return;
+    }
+    this.goOnWith(failed, value);
+    if (hooks !== undefined) hooks.call("taskScheduled", this.task);
+    loop.scheduleFromHost(this);
   }
 
   schedule(): void {
@@ -149,6 +165,8 @@ export abstract class Strand extends CancelNode implements Runnable {
     realm.current = this;
     this.advance();
     realm.current = before;
+    // Its budget spent, it has only given its turn, and goes on with what it was doing.
+    if (realm.whenBlocked.size > 0) stepEnded(realm.budget > 0);
   }
 
   private stepWatched(): void {

@@ -27,7 +27,8 @@ const longestDelay = 2_147_483_647;
 
 /** The host this program runs in: Node, Bun, Deno or a browser. */
 export function detectHost(): Host {
-  const { process } = globalThis as { process?: Partial<ProcessLike> };
+  // Read once: on Node the global is a getter, and the time is asked for at every wake-up.
+  const { process, performance } = globalThis as { process?: Partial<ProcessLike>; performance: Performance };
   const host: Host = {
     now: () => performance.now(),
     // Wrapped: browsers refuse a host function called as a method of another object.

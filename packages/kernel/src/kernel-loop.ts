@@ -15,6 +15,8 @@ export interface Driver {
   becameReady(loop: KernelLoop): void;
   /** The same in a promise job of the host's, which can take the steps itself. */
   becameReadyInJob(loop: KernelLoop): void;
+  /** The same in a callback of the host's own. */
+  becameReadyFromHost(loop: KernelLoop): void;
   arm(entry: KernelTimer, deadline: number): void;
   disarm(entry: KernelTimer): void;
   holdsChanged(): void;
@@ -101,6 +103,14 @@ export class KernelLoop implements Loop {
     if (this.inLine) return;
     this.inLine = true;
     this.driver.becameReadyInJob(this);
+  }
+
+  scheduleFromHost(runnable: Runnable): void {
+    if (this.isClosed) return;
+    this.ready.push(runnable);
+    if (this.inLine) return;
+    this.inLine = true;
+    this.driver.becameReadyFromHost(this);
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {

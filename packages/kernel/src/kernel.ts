@@ -124,6 +124,22 @@ class KernelDriver implements Kernel, Driver {
     return true;
   }
 
+  /**
+   * The host's callback is the tick, unless others are ready: they have asked for one, and a slice of theirs for each
+   * callback would hold up the I/O. Timers are not fired: all I/O of this turn of the host comes before its deadlines.
+   */
+  becameReadyFromHost(loop: KernelLoop): void {
+    if (this.ticking || this.requested) {
+      this.line.push(loop);
+      return;
+    }
+    this.ticking = true;
+    this.ticks++;
+    this.sliceEnd = this.host.now() + this.sliceMs;
+    loop.drain(this.sliceEnd);
+    this.endTick();
+  }
+
   arm(entry: KernelTimer, deadline: number): void {
     this.timers.add(entry, deadline);
     entry.loop.timers++;
@@ -186,6 +202,10 @@ class KernelDriver implements Kernel, Driver {
   private drain(): void {
     do this.line.shift()?.drain(this.sliceEnd);
     while (this.line.size > 0 && this.host.now() < this.sliceEnd);
+    this.endTick();
+  }
+
+  private endTick(): void {
     this.ticking = false;
     if (this.line.size > 0) {
       this.requested = true;

@@ -1,0 +1,152 @@
+/** Listening, on TCP ports and Unix sockets. */
+import { statSync, unlinkSync } from "node:fs";
+import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
+import { type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
+import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
+import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
+import { connectUnix, socketOptions, tcpStream } from "./connect.ts";
+import { resolve } from "./resolve.ts";
+import { SocketListener } from "./socket-listener.ts";
+import { SocketStream } from "./socket-stream.ts";
+import { BindError, codeOf, ConnectError } from "./system-error.ts";
+
+export type TcpListener = SocketListener<InternetAddress>;
+export type UnixListener = SocketListener<string>;
+
+export interface ListenUnixOptions {
+  /** Connections that the system may keep waiting to be accepted; 511 if not given. */
+  readonly backlog?: number | undefined;
+}
+
+export interface ListenTcpOptions extends ListenUnixOptions {
+  /** Names or addresses of this machine to listen on; all of them, of both families, if not given. */
+  readonly host?: string | readonly string[] | undefined;
+}
+
+const everywhere = ["0.0.0.0", "::"] as const;
+/** A free port of one address may be taken on another; then all try another one. */
+const portTries = 10;
+/** This machine does not have that family. */
+const isAbsent = (error: unknown): boolean => ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(codeOf(error));
+
+function bind(options: ListenOptions): Operation<Server> {
+  return suspendOnHost((waiter: Waiter<Server>) => {
+    const server = createServer(socketOptions);
+    const onError = (error: Error): void => waiter.fail(error);
+    server.once("error", onError);
+    server.listen({ ...options, exclusive: true }, () => {
+      server.off("error", onError);
+      waiter.resume(server);
+    });
+    return () => {
+      server.removeAllListeners();
+      server.on("error", () => {});
+      server.close();
+      return true;
+    };
+  });
+}
+
+/** Binds each address that this machine has; all get the port of the first. Those that were bound are in `servers`. */
+function* bindAll(
+  servers: Server[],
+  addresses: readonly InternetAddress[],
+  options: ListenOptions,
+): Coroutine<void> {
+  let absent: unknown;
+  for (const { host, port } of addresses) {
+    const [first] = servers;
+    const sharedPort = first === undefined ? port : (first.address() as AddressInfo).port;
+    try {
+      servers.push(yield* bind({ ...options, host, port: sharedPort, ipv6Only: addresses.length > 1 }));
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      absent = error;
+    }
+  }
+  if (servers.length === 0) throw absent;
+}
+
+function* addressesOf(hosts: readonly string[], port: number): Coroutine<InternetAddress[]> {
+  const addresses = new Map<string, InternetAddress>();
+  for (const host of hosts) {
+    for (const address of yield* resolve(host, port)) addresses.set(address.host, address);
+  }
+  return [...addresses.values()];
+}
+
+const openTcp = operation(function* listenTcp(
+  port: number,
+  { host = everywhere, backlog }: ListenTcpOptions,
+): Coroutine<TcpListener> {
+  const hosts = typeof host === "string" ? [host] : host;
+  const addresses = yield* addressesOf(hosts, port);
+  for (let tries = 1; ; tries++) {
+    const servers: Server[] = [];
+    try {
+      yield* bindAll(servers, addresses, { backlog });
+      const bound = servers.map((server) => internetAddress(server.address() as AddressInfo));
+      return new SocketListener(servers, bound, tcpStream);
+    } catch (error) {
+      for (const server of servers) server.close();
+      if (isCancelled(error)) throw error;
+      if (port === 0 && codeOf(error) === "EADDRINUSE" && tries < portTries) continue;
+      throw new BindError(
+        `Listening on ${hosts.map((name) => showAddress(name, port)).join(", ")} failed`,
+        error,
+      );
+    }
+  }
+});
+
+/** Whether a socket's file was left behind by a program that is no more. */
+function* isLeftBehind(path: string): Coroutine<boolean> {
+  // A plain file refuses connections too.
+  if (!statSync(path).isSocket()) return false;
+  try {
+    const stream = yield* connectUnix(path);
+    yield* stream.close();
+    return false;
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    return error.code === "ECONNREFUSED";
+  }
+}
+
+function* bindUnix(path: string, backlog: number | undefined): Coroutine<Server> {
+  try {
+    return yield* bind({ path, backlog });
+  } catch (error) {
+    if (codeOf(error) !== "EADDRINUSE" || !(yield* isLeftBehind(path))) throw error;
+    unlinkSync(path);
+    return yield* bind({ path, backlog });
+  }
+}
+
+const openUnix = operation(function* listenUnix(
+  path: string,
+  { backlog }: ListenUnixOptions,
+): Coroutine<UnixListener> {
+  try {
+    const server = yield* bindUnix(path, backlog);
+    return new SocketListener([server], [path], (socket) => new SocketStream(socket, path, ""));
+  } catch (error) {
+    throw isCancelled(error) ? error : new BindError(`Listening on ${path} failed`, error);
+  }
+});
+
+/**
+ * Listens on a TCP port: on every address that the hosts have, all with the same port. Port 0 takes a free one.
+ * @throws BindError if the port is in use or not permitted; ResolveError for an unknown host.
+ */
+export function listenTcp(port: number, options: ListenTcpOptions = {}): Operation<TcpListener> {
+  return openTcp(port, options);
+}
+
+/**
+ * Listens on a Unix socket. Closing the listener removes its file; a file that a dead program left behind is replaced.
+ * @throws BindError if somebody is listening there, or the file cannot be made.
+ */
+export function listenUnix(path: string, options: ListenUnixOptions = {}): Operation<UnixListener> {
+  return openUnix(path, options);
+}
