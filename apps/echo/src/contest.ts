@@ -80,12 +80,15 @@ export class Contestant implements AsyncDisposable {
   readonly name: SubjectName;
   readonly rounds: Round[] = [];
   private readonly child: ChildProcess;
-  private readonly clients: readonly Client[];
+  private readonly port: number;
+  private readonly scenario: Scenario;
+  private clients: readonly Client[] = [];
 
-  private constructor(name: SubjectName, child: ChildProcess, clients: readonly Client[]) {
+  private constructor(name: SubjectName, child: ChildProcess, port: number, scenario: Scenario) {
     this.name = name;
     this.child = child;
-    this.clients = clients;
+    this.port = port;
+    this.scenario = scenario;
   }
 
   static async start(name: SubjectName, scenario: Scenario): Promise<Contestant> {
@@ -93,29 +96,44 @@ export class Contestant implements AsyncDisposable {
       execArgv: process.execArgv,
     });
     const [{ port }] = (await once(child, "message")) as [Listening];
-    const clients: Client[] = [];
-    for (let count = 0; count < scenario.connections; count++) {
-      const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-      await once(socket, "connect");
-      clients.push(new Client(socket, scenario));
-    }
-    return new Contestant(name, child, clients);
+    const contestant = new Contestant(name, child, port, scenario);
+    contestant.clients = await contestant.connect(scenario.connections);
+    return contestant;
   }
 
   /** Loads the server for so long; the figures of a warm-up are not kept. */
   async round(milliseconds: number, isWarmUp = false): Promise<void> {
     const { clients } = this;
     for (const client of clients) client.answered = 0;
-    const before = await this.cpuTime();
+    const before = await this.usage();
     const started = performance.now();
     for (const client of clients) client.start();
     await pause(milliseconds);
     for (const client of clients) client.stop();
     while (!clients.every(({ isIdle }) => isIdle)) await pause(1);
     const elapsed = performance.now() - started;
-    const cpu = (await this.cpuTime()) - before;
+    const cpu = (await this.usage()).cpu - before.cpu;
     const requests = clients.reduce((sum, { answered }) => sum + answered, 0);
     if (!isWarmUp) this.rounds.push({ requests, milliseconds: elapsed, cpuPerRequest: cpu / requests });
+  }
+
+  /** Opens so many connections, leaves them alone for a while, and asks every hundredth whether it is still there. */
+  async holdIdle(connections: number): Promise<{ kilobytesPerConnection: number; answered: string }> {
+    const before = await this.usage();
+    this.clients = await this.connect(connections);
+    await pause(1_000);
+    const after = await this.usage();
+    const asked = this.clients.filter((_, index) => index % 100 === 0);
+    for (const client of asked) {
+      client.start();
+      client.stop();
+    }
+    await pause(500);
+    const answered = asked.filter(({ isIdle }) => isIdle).length;
+    return {
+      kilobytesPerConnection: (after.memory - before.memory) / 1_024 / connections,
+      answered: `${answered} of ${asked.length}`,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,10 +142,20 @@ export class Contestant implements AsyncDisposable {
     await once(this.child, "exit");
   }
 
-  private async cpuTime(): Promise<number> {
+  private async connect(connections: number): Promise<Client[]> {
+    const clients: Client[] = [];
+    for (let count = 0; count < connections; count++) {
+      const socket = connect({ host: "127.0.0.1", port: this.port, noDelay: true });
+      await once(socket, "connect");
+      clients.push(new Client(socket, this.scenario));
+    }
+    return clients;
+  }
+
+  private async usage(): Promise<Usage> {
     const answer = once(this.child, "message");
     this.child.send("usage");
-    const [{ cpu }] = (await answer) as [Usage];
-    return cpu;
+    const [usage] = (await answer) as [Usage];
+    return usage;
   }
 }

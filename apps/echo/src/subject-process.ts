@@ -5,9 +5,11 @@ export interface Listening {
   readonly port: number;
 }
 
-/** Microseconds of CPU time since the process began, of the system's work for it too. */
 export interface Usage {
+  /** Microseconds of CPU time since the process began, of the system's work for it too. */
   readonly cpu: number;
+  /** Bytes of memory that it occupies. */
+  readonly memory: number;
 }
 
 const [name, protocol] = process.argv.slice(2) as [SubjectName, Protocol];
@@ -15,6 +17,6 @@ const [name, protocol] = process.argv.slice(2) as [SubjectName, Protocol];
 subjects[name](protocol, (port) => process.send?.({ port } satisfies Listening));
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpu: user + system } satisfies Usage);
+  process.send?.({ cpu: user + system, memory: process.memoryUsage.rss() } satisfies Usage);
 });
 process.on("disconnect", () => process.exit());

