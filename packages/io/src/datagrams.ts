@@ -91,11 +91,15 @@ abstract class Mailbox<T>
     super();
     this.raw = raw;
     this.localAddress = internetAddress(raw.address());
-    raw.on("message", (data, sender) => this.arrive(this.received(data, sender)));
+    raw.on("message", (data, sender) => {
+      const item = this.received(data, sender);
+      if (item !== undefined) this.arrive(item);
+    });
     raw.on("error", (error) => this.fail(error));
   }
 
-  protected abstract received(data: Uint8Array, sender: RemoteInfo): T;
+  /** Undefined for what is not for us. */
+  protected abstract received(data: Uint8Array, sender: RemoteInfo): T | undefined;
   protected abstract transmit(item: T, done: (error: Error | null) => void): void;
 
   /** The next datagram. @throws BrokenResourceError for what the system reports, once; ClosedResourceError, BusyResourceError. */
@@ -184,8 +188,9 @@ export class ConnectedUdpSocket extends Mailbox<Uint8Array> {
     this.remoteAddress = internetAddress(raw.remoteAddress());
   }
 
-  protected received(data: Uint8Array): Uint8Array {
-    return data;
+  /** Deno's sockets hear strangers too. */
+  protected received(data: Uint8Array, { address, port }: RemoteInfo): Uint8Array | undefined {
+    return address === this.remoteAddress.host && port === this.remoteAddress.port ? data : undefined;
   }
 
   protected transmit(data: Uint8Array, done: (error: Error | null) => void): void {

@@ -64,6 +64,8 @@ export class CertificateError extends TlsError {
   override readonly name = "CertificateError";
 }
 
+/** Turns of the host in which TLS tells what the last bytes meant: one on Node and Bun, more on Deno. */
+const lastTurns = 4;
 /** Milliseconds for telling the other side why the handshake failed. */
 const alertPatience = 1_000;
 const isAboutCertificate = (code: string): boolean =>
@@ -86,6 +88,8 @@ function clientSocket(options: TlsClientOptions): (wire: Duplex) => TLSSocket {
   const secureContext = contextOf(options);
   return (wire) =>
     connect({
+      // Deno knows no secure contexts, and takes keys and certificates from here.
+      ...options,
       secureContext,
       socket: wire,
       // What is checked, and what is sent; an address cannot be sent.
@@ -101,6 +105,7 @@ function serverSocket(options: TlsServerOptions): (wire: Duplex) => TLSSocket {
   const { alpn } = options;
   return (wire) =>
     new TLSSocket(wire, {
+      ...options,
       isServer: true,
       secureContext,
       ALPNProtocols: alpn === undefined ? undefined : [...alpn],
@@ -226,6 +231,11 @@ export class TlsStream implements ByteStream {
       if (engine.error !== undefined) throw handshakeError(engine.error);
       if (this.isCut) throw new BrokenResourceError("The other side hung up in the TLS handshake.");
       yield* this.advance();
+    }
+    // The last words of the handshake may come out after the event that tells its end.
+    for (let turn = 0; turn < lastTurns; turn++) {
+      yield* this.flush();
+      yield* hostTurnOver();
     }
     yield* this.flush();
   }
@@ -390,7 +400,7 @@ export class TlsStream implements ByteStream {
 
   private *transportEnded(): Coroutine<void> {
     // The peer's last word may have come just before, and is told by a later callback.
-    for (let turn = 0; turn < 2 && !this.engine.hasPeerEnded; turn++) yield* hostTurnOver();
+    for (let turn = 0; turn < lastTurns && !this.engine.hasPeerEnded; turn++) yield* hostTurnOver();
     this.isCut = !this.engine.hasPeerEnded;
   }
 
