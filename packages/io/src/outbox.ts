@@ -100,6 +100,12 @@ export class Outbox {
     else this.callWhenWritten(writing);
   };
 
+  private readonly onFinished = (): void => {
+    const { writing } = this;
+    this.writing = undefined;
+    writing?.proceed();
+  };
+
   constructor(socket: Socket) {
     this.socket = socket;
   }
@@ -200,7 +206,7 @@ export class Outbox {
     this.write();
     if (this.isEnded) return;
     this.isEnded = true;
-    this.socket.end(this.onWritten);
+    this.socket.end(this.onFinished);
   }
 
   callWhenWritten(writing: Writing): void {

@@ -17,7 +17,25 @@ const backends: readonly (readonly [name: string, make: () => Backend])[] = [
   ),
 ];
 
-export function each(name: string, body: Body<unknown>): void {
+/** What a runtime cannot do, with the reason in the test's title; docs/io.md has them all. */
+export interface Gaps {
+  readonly bun?: string | false;
+  readonly deno?: string | false;
+}
+
+/** Why a test is not run here, if it is not. */
+export function gapHere(gaps: Gaps | undefined): string | undefined {
+  const { bun = false, deno = false } = gaps ?? {};
+  const gap = "bun" in process.versions ? bun : "deno" in process.versions ? deno : false;
+  return gap === false ? undefined : gap;
+}
+
+export function each(name: string, body: Body<unknown>, gaps?: Gaps): void {
+  const gap = gapHere(gaps);
+  if (gap !== undefined) {
+    test.skip(`${name} [${gap}]`);
+    return;
+  }
   for (const [label, make] of backends) {
     test(`${name} [${label}]`, async () => {
       await run(body, { backend: make() });
