@@ -1,0 +1,14 @@
+/** anyloop's reach into the system: files, processes, signals and workers, for Node, Bun and Deno. */
+export {
+  type AllPiped,
+  type Command,
+  type ExitStatus,
+  openProcess,
+  Process,
+  type ProcessOptions,
+  type StandardStream,
+} from "./process.ts";
+export { type PathLike } from "./path-like.ts";
+export { PipeReceiveStream, PipeSendStream } from "./pipe.ts";
+export { CompletedProcess, ProcessFailed, runProcess, type RunProcessOptions } from "./run-process.ts";
+export { SystemError } from "./system-error.ts";
