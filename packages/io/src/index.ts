@@ -11,4 +11,6 @@ export {
 export { type PathLike } from "./path-like.ts";
 export { PipeReceiveStream, PipeSendStream } from "./pipe.ts";
 export { CompletedProcess, ProcessFailed, runProcess, type RunProcessOptions } from "./run-process.ts";
+export { runMain } from "./run-main.ts";
+export { signals } from "./signals.ts";
 export { SystemError } from "./system-error.ts";

@@ -44,7 +44,7 @@ export class SystemError extends AnyloopError {
 }
 
 /** Whether the host threw this on behalf of the system. */
-export function isErrnoException(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+function isErrnoException(error: unknown): error is NodeJS.ErrnoException & { code: string } {
   return (
     error instanceof Error &&
     !(error instanceof AnyloopError) &&
