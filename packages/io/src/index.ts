@@ -14,3 +14,14 @@ export { CompletedProcess, ProcessFailed, runProcess, type RunProcessOptions } f
 export { runMain } from "./run-main.ts";
 export { signals } from "./signals.ts";
 export { SystemError } from "./system-error.ts";
+export { type FileMode, openFile, OpenFile, type SeekOrigin } from "./file.ts";
+export { appendFile, type FileData, readFile, readText, type ReadTextOptions, writeFile } from "./files.ts";
+export { Path } from "./path.ts";
+export {
+  tempDirectory,
+  tempFile,
+  TemporaryDirectory,
+  TemporaryFile,
+  type TemporaryOptions,
+} from "./temporary.ts";
+export { type FileChange, watch, type WatchOptions } from "./watch.ts";
