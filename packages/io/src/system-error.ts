@@ -1,18 +1,21 @@
 /**
- * What the system refuses, said in a sentence: every error of a socket has the system's code, what was tried, and what
- * can be done about it.
+ * What the system refuses, said in a sentence: what was tried, the system's code for why not, and what can be done.
  *
  * Invariant: the system's own error is always the `cause`.
  */
 import { AnyloopError } from "@anyloop/core";
 
-/** The system refused something. `code` is its own name for why (`ECONNREFUSED`); `cause` is its own error. */
-export abstract class SystemError extends AnyloopError {
+/** The system refused something. `code` is its own name for why (`ENOENT`); `cause` is the host's own error. */
+export class SystemError extends AnyloopError {
+  override readonly name: string = "SystemError";
   readonly code: string;
+  /** The path or program it was about, if it was about one. */
+  readonly path: string | undefined;
 
-  constructor(attempt: string, cause: unknown) {
+  constructor(attempt: string, cause: unknown, path: string | undefined = pathOf(cause)) {
     super(explain(attempt, cause), { cause });
     this.code = codeOf(cause);
+    this.path = path;
   }
 }
 
@@ -44,25 +47,41 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "UNKNOWN";
 }
 
-/** What a person can do about it. */
+function pathOf(error: unknown): string | undefined {
+  const { path } = (error ?? {}) as { path?: unknown };
+  return typeof path === "string" ? path : undefined;
+}
+
+/** What it means, and what a person can do about it. */
 const advice: Readonly<Record<string, string>> = {
-  EACCES: "Permission was denied: ports below 1024 and other people's files need more rights.",
-  EPERM: "The system does not permit it to this user.",
+  E2BIG: "The arguments are too long.",
+  EACCES: "Permission was denied: check who owns it and its mode. Ports below 1024 need more rights.",
   EADDRINUSE:
     "Another program is using this address. End it, or take another one (port 0 takes a free port).",
   EADDRNOTAVAIL: "This machine does not have that address.",
   EAFNOSUPPORT: "This machine does not speak that family of addresses.",
+  EAI_AGAIN: "No name server answered. Check the network, or try again.",
+  EBUSY: "It is in use.",
   ECONNREFUSED: "Nobody is listening there. Start the server, or correct the address.",
   ECONNRESET: "The other side broke the connection off.",
+  EEXIST: "It exists already.",
   EHOSTUNREACH: "No route leads to that host.",
+  EISDIR: "It is a directory.",
+  ELOOP: "Too many symbolic links lead to each other.",
+  EMFILE: "This process has too many files open: close some, or raise the limit (ulimit -n).",
+  ENAMETOOLONG: "The name is too long.",
   ENETUNREACH: "No route leads to that network.",
-  ETIMEDOUT: "Nobody answered in time.",
-  ENOENT: "There is no such file.",
-  ENOTSOCK: "That file is not a socket.",
-  ENOTFOUND: "No such host is known. Check the spelling.",
-  EAI_AGAIN: "No name server answered. Check the network, or try again.",
-  EMFILE: "This process has too many files open.",
   ENFILE: "This machine has too many files open.",
+  ENOENT: "It does not exist: check the name and where it is looked for.",
+  ENOSPC: "The disk is full.",
+  ENOTDIR: "A part of the path is not a directory.",
+  ENOTEMPTY: "The directory is not empty.",
+  ENOTFOUND: "No such host is known. Check the spelling.",
+  ENOTSOCK: "That file is not a socket.",
+  EPERM: "The system does not permit it to this user.",
+  EROFS: "The file system is read-only.",
+  ESPIPE: "It cannot be positioned: it is a pipe or a terminal.",
+  ETIMEDOUT: "Nobody answered in time.",
 };
 
 /** What was tried, how it ended and what can be done, in one line. */
