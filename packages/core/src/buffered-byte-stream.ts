@@ -105,7 +105,9 @@ export class BufferedByteStream implements ByteStream {
 
   /** The short ways: what has come already, or undefined if a read has to wait, or to fail. */
   private takeSome(maxBytes: number): Uint8Array | undefined {
-    return this.bytes.length === 0 || this.isClosed ? undefined : this.take(Math.min(maxBytes, this.bytes.length));
+    return this.bytes.length === 0 || this.isClosed
+      ? undefined
+      : this.take(Math.min(maxBytes, this.bytes.length));
   }
 
   private takeExactly(count: number): Uint8Array | undefined {
