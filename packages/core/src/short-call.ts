@@ -43,7 +43,7 @@ class ShortCall<T> extends CallOperation<T> {
  * `perform` for a method with a short way: a plain method with the same arguments that gives the value if there is no need
  * to wait. No frame or generator is made then.
  */
-export function performShort<This, A extends readonly unknown[], T extends NonNullable<unknown>>(
+export function performShort<This, A extends readonly unknown[], T extends object | string>(
   self: This,
   shortcut: (this: This, ...args: A) => T | undefined,
   body: (this: This, ...args: A) => Coroutine<T>,
