@@ -17,6 +17,7 @@ export {
   suspend,
   type Waiter,
 } from "./suspend.ts";
+export { TimerEntry, TimerHeap } from "./timer-heap.ts";
 export { suspendOnHost } from "./suspend-on-host.ts";
 export { HostLeaf } from "./leaf.ts";
 export type { Strand } from "./strand.ts";
