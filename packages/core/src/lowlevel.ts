@@ -22,4 +22,5 @@ export { suspendOnHost } from "./suspend-on-host.ts";
 export { HostLeaf } from "./leaf.ts";
 export type { Strand } from "./strand.ts";
 export { closing, ReceiveStreamBase } from "./streams.ts";
+export { replaceDefaultBackend } from "./run.ts";
 export { whenBlocked } from "./when-blocked.ts";
