@@ -312,6 +312,22 @@ export const eofRules: readonly PairRule[] = [
     },
   },
   {
+    rule: "the end is told also if it has come, with the last bytes, before anybody receives",
+    isLong: true,
+    *body([left, right]) {
+      yield* taskGroup(function* (group) {
+        group.startSoon(function* () {
+          yield* left.send(bytesFrom(0, 3));
+          yield* left.sendEof();
+        });
+        // Time for the carrier.
+        yield* waitAllTasksBlocked(10);
+        yield* receiveBytes(right, 0, 3);
+        yield* checkThrows(right.receive(), EndOfStream, "receive() after sendEof()");
+      });
+    },
+  },
+  {
     rule: "after sendEof nothing can be sent; sendEof again is fine",
     *body([left]) {
       yield* left.sendEof();
