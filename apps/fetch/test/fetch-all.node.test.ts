@@ -81,7 +81,9 @@ describe.each([
       if (path === "/0" && visit === 1) response.writeHead(500).end();
       // In the midst of an answer: Bun tries again by itself if none has begun on a connection that it used before.
       else if (path === "/1" && visit === 1)
-        response.writeHead(200, { "content-length": 5 }).write("he", () => response.socket?.resetAndDestroy());
+        response
+          .writeHead(200, { "content-length": 5 })
+          .write("he", () => response.socket?.resetAndDestroy());
       else if (path === "/2") response.writeHead(404).end("nothing");
       else response.end("hello");
     });
