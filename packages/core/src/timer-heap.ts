@@ -10,6 +10,7 @@ import type { Timer } from "./backend.ts";
 
 let registered = 0;
 
+/** A timer in a `TimerHeap`. Extend it: say what is to happen when it expires. */
 export abstract class TimerEntry {
   /** Counts those registered before, so that equals keep their order. */
   readonly sequence: number;
@@ -29,6 +30,25 @@ export abstract class TimerEntry {
   abstract expire(): void;
 }
 
+/**
+ * The timers of a backend, nearest first. Adding and removing cost O(log n).
+ *
+ * ```ts
+ * class Entry extends TimerEntry {
+ *   expire(): void {
+ *     this.timer.expired();
+ *   }
+ * }
+ * const timers = new TimerHeap<Entry>();
+ * const order: string[] = [];
+ * const nap = { expired: () => void order.push("nap") };
+ * const timeout = { expired: () => void order.push("timeout") };
+ * timers.add(new Entry(timeout, "deadline"), 2);
+ * timers.add(new Entry(nap, "operation"), 3);
+ * timers.expire(5);
+ * console.log(order.join(" "), timers.deadline); // nap timeout Infinity
+ * ```
+ */
 export class TimerHeap<E extends TimerEntry> {
   private readonly entries: E[] = [];
   private readonly deadlines: number[] = [];
