@@ -100,12 +100,10 @@ const echo = operation(function* echo(stream: TcpStream): Coroutine<void> {
   }
 });
 
-const encoder = new TextEncoder();
-
 const echoLines = operation(function* echoLines(stream: TcpStream): Coroutine<void> {
   const lines = new BufferedByteStream(stream);
   try {
-    for (;;) yield* stream.send(encoder.encode(`${yield* lines.receiveLine()}\n`));
+    for (;;) yield* stream.send(Buffer.from(`${yield* lines.receiveLine()}\n`));
   } catch (error) {
     if (!(error instanceof EndOfStream)) throw error;
   }
@@ -122,7 +120,7 @@ async function echoAsync(stream: TcpStream): Promise<void> {
 async function echoLinesAsync(stream: TcpStream): Promise<void> {
   const lines = new BufferedByteStream(stream);
   try {
-    for (;;) await stream.send(encoder.encode(`${await lines.receiveLine()}\n`));
+    for (;;) await stream.send(Buffer.from(`${await lines.receiveLine()}\n`));
   } catch (error) {
     if (!(error instanceof EndOfStream)) throw error;
   }

@@ -53,7 +53,7 @@ export function startable(work: AnyWork | AnyFunction, args: readonly unknown[] 
   );
 }
 
-function apply(
+export function apply(
   body: AnyFunction,
   self: unknown,
   first: unknown,

@@ -6,6 +6,7 @@
  */
 import { ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead, UsageError } from "./errors.ts";
 import { perform } from "./operation.ts";
+import { performShort } from "./short-call.ts";
 import type { ByteReceiveStream, ByteStream } from "./streams.ts";
 import { checkpointIfCancelled } from "./suspend.ts";
 import type { Coroutine, Operation } from "./types.ts";
@@ -43,13 +44,13 @@ export class BufferedByteStream implements ByteStream {
   /** At least one byte and at most `maxBytes`, from the buffer first. @throws EndOfStream, UsageError. */
   receive(maxBytes: number = defaultMaxBytes): Operation<Uint8Array> {
     checkCount(maxBytes, "maxBytes", 1);
-    return perform(this, this.doReceive, maxBytes);
+    return performShort(this, this.takeSome, this.doReceive, maxBytes);
   }
 
   /** Exactly so many bytes. @throws IncompleteRead if the stream ends before; what had come stays in the buffer. */
   receiveExactly(count: number): Operation<Uint8Array> {
     checkCount(count, "The number of bytes", 0);
-    return perform(this, this.doReceiveExactly, count);
+    return performShort(this, this.takeExactly, this.doReceiveExactly, count);
   }
 
   /**
@@ -60,7 +61,7 @@ export class BufferedByteStream implements ByteStream {
     const bytes = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter;
     if (bytes.length === 0) throw new UsageError("The delimiter is empty. Give at least one byte.");
     checkCount(maxBytes, "maxBytes", 1);
-    return perform(this, this.doReceiveUntil, bytes, maxBytes);
+    return performShort(this, this.takeUntil, this.doReceiveUntil, bytes, maxBytes);
   }
 
   /**
@@ -69,7 +70,7 @@ export class BufferedByteStream implements ByteStream {
    */
   receiveLine(maxBytes: number = defaultMaxBytes): Operation<string> {
     checkCount(maxBytes, "maxBytes", 1);
-    return perform(this, this.doReceiveLine, maxBytes);
+    return performShort(this, this.takeLine, this.doReceiveLine, maxBytes);
   }
 
   /** @throws UsageError if what it wraps only receives. */
@@ -102,6 +103,27 @@ export class BufferedByteStream implements ByteStream {
     return this.take(Math.min(maxBytes, this.bytes.length));
   }
 
+  /** The short ways: what has come already, or undefined if a read has to wait, or to fail. */
+  private takeSome(maxBytes: number): Uint8Array | undefined {
+    return this.bytes.length === 0 || this.isClosed
+      ? undefined
+      : this.take(Math.min(maxBytes, this.bytes.length));
+  }
+
+  private takeExactly(count: number): Uint8Array | undefined {
+    return this.bytes.length < count || this.isClosed ? undefined : this.take(count);
+  }
+
+  private takeUntil(delimiter: Uint8Array, maxBytes: number): Uint8Array | undefined {
+    const at = this.isClosed ? -1 : indexOf(this.bytes, delimiter, 0);
+    return at < 0 || at > maxBytes ? undefined : this.takeFound(at, delimiter);
+  }
+
+  private takeLine(maxBytes: number): string | undefined {
+    const line = this.takeUntil(newline, maxBytes);
+    return line === undefined ? undefined : decoder.decode(withoutReturn(line));
+  }
+
   private *doReceiveExactly(count: number): Coroutine<Uint8Array> {
     this.assertOpen();
     yield* checkpointIfCancelled();
@@ -123,11 +145,7 @@ export class BufferedByteStream implements ByteStream {
       if (at > maxBytes || (at < 0 && this.bytes.length >= maxBytes + delimiter.length)) {
         throw new DelimiterNotFound(maxBytes);
       }
-      if (at >= 0) {
-        const found = this.take(at);
-        this.take(delimiter.length);
-        return found;
-      }
+      if (at >= 0) return this.takeFound(at, delimiter);
       // The delimiter may have begun with the last bytes there are.
       searched = Math.max(0, this.bytes.length - delimiter.length + 1);
       if (!(yield* this.fill(defaultMaxBytes)))
@@ -139,8 +157,7 @@ export class BufferedByteStream implements ByteStream {
     let line: Uint8Array;
     try {
       // One more for a carriage return, which is part of the end.
-      line = yield* this.doReceiveUntil(newline, maxBytes + 1);
-      if (line.at(-1) === carriageReturn) line = line.subarray(0, -1);
+      line = withoutReturn(yield* this.doReceiveUntil(newline, maxBytes + 1));
     } catch (error) {
       if (!(error instanceof IncompleteRead)) throw error;
       if (this.bytes.length === 0) throw new EndOfStream();
@@ -164,6 +181,10 @@ export class BufferedByteStream implements ByteStream {
       if (error instanceof EndOfStream) return false;
       throw error;
     }
+    if (this.bytes.length === 0) {
+      this.bytes = more;
+      return true;
+    }
     const joined = new Uint8Array(this.bytes.length + more.length);
     joined.set(this.bytes);
     joined.set(more, this.bytes.length);
@@ -173,8 +194,19 @@ export class BufferedByteStream implements ByteStream {
 
   private take(count: number): Uint8Array {
     const taken = this.bytes.subarray(0, count);
-    this.bytes = count === this.bytes.length ? empty : this.bytes.subarray(count);
+    this.drop(count);
     return taken;
+  }
+
+  /** What is before the delimiter; takes both. */
+  private takeFound(at: number, delimiter: Uint8Array): Uint8Array {
+    const found = this.bytes.subarray(0, at);
+    this.drop(at + delimiter.length);
+    return found;
+  }
+
+  private drop(count: number): void {
+    this.bytes = count === this.bytes.length ? empty : this.bytes.subarray(count);
   }
 
   private assertOpen(): void {
@@ -182,7 +214,12 @@ export class BufferedByteStream implements ByteStream {
   }
 }
 
+function withoutReturn(line: Uint8Array): Uint8Array {
+  return line.length > 0 && line[line.length - 1] === carriageReturn ? line.subarray(0, -1) : line;
+}
+
 function indexOf(bytes: Uint8Array, delimiter: Uint8Array, from: number): number {
+  if (delimiter.length === 1) return bytes.indexOf(delimiter[0] as number, from);
   for (
     let at = bytes.indexOf(delimiter[0] as number, from);
     at >= 0;

@@ -48,20 +48,6 @@ export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
     return realm.pending;
   }
 
-  protected complete(strand: Strand, value: T): IteratorResult<unknown, unknown> {
-    if (--realm.budget > 0) {
-      realm.done.value = value;
-      return realm.done;
-    }
-    return this.completeLater(strand, value);
-  }
-
-  protected completeLater(strand: Strand, value: T): IteratorResult<unknown, unknown> {
-    this.active = true;
-    strand.wake(false, value);
-    return realm.pending;
-  }
-
   protected park(strand: Strand): IteratorResult<unknown, unknown> {
     this.active = true;
     this.strand = strand;

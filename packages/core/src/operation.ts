@@ -99,6 +99,21 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     return chained;
   }
 
+  /** Ends a performance with a value, in a later step if the strand's budget is spent. */
+  protected complete(strand: Strand, value: T): IteratorResult<unknown, unknown> {
+    if (--realm.budget > 0) {
+      realm.done.value = value;
+      return realm.done;
+    }
+    return this.completeLater(strand, value);
+  }
+
+  protected completeLater(strand: Strand, value: T): IteratorResult<unknown, unknown> {
+    this.active = true;
+    strand.wake(false, value);
+    return realm.pending;
+  }
+
   /** A fresh performance of the same operation, while this one is under way. Rare: two tasks, one object. */
   protected again(): this {
     const copy = Object.assign(Object.create(Object.getPrototypeOf(this) as object) as this, this);
@@ -138,7 +153,9 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
     realm.current = strand;
     strand.resumption = undefined;
     try {
-      const result = this.begin(strand);
+      const iterator = this[Symbol.iterator]() as unknown as Stepper;
+      strand.iterator = iterator;
+      const result = iterator.next(undefined);
       if (realm.whenBlocked.size > 0) stepEnded(strand.waiting !== undefined);
       if (result !== realm.pending) {
         frame.keep(strand);
@@ -151,6 +168,8 @@ export abstract class OperationBase<T> implements Operation<T>, Startable, Stepp
       realm.current = before;
     }
     frame.strandBegan();
+    // It was a call after all, and its body runs in a step of its own.
+    if (strand.iterator === undefined) strand.schedule();
     return outcomeOf(strand);
   }
 }
@@ -188,11 +207,11 @@ function lostTask(ended: boolean): AmbientContextError {
 
 /** A function made with `operation`, called: it runs in a frame of its own on the caller's strand. */
 export class CallOperation<T> extends OperationBase<T> {
-  private readonly body: AnyFunction;
-  private readonly self: unknown;
-  private readonly first: unknown;
+  protected readonly body: AnyFunction;
+  protected readonly self: unknown;
+  protected readonly first: unknown;
   /** All arguments, unless there is just one: most calls then need no array. */
-  private readonly args: readonly unknown[] | undefined;
+  protected readonly args: readonly unknown[] | undefined;
 
   constructor(body: AnyFunction, self: unknown, first: unknown, args: readonly unknown[] | undefined) {
     super();
