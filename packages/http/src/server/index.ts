@@ -1,1 +1,15 @@
-export {};
+/** The server: applications, routes, requests and responses, and `serve`. */
+export { type AccessEntry, accessLine, type AccessLog } from "./access-log.ts";
+export { Application, type Provider } from "./application.ts";
+export type { FetchHandler } from "./fetch-view.ts";
+export type { Middleware, RequestHandler } from "./handle.ts";
+export { HeaderList, type HeadersInit } from "./header-list.ts";
+export { HttpError, type HttpErrorOptions } from "./http-error.ts";
+export type { Limits } from "./limits.ts";
+export type { ParamsOf } from "./path-pattern.ts";
+export { type Answer, ServerRequest } from "./request.ts";
+export { type ResponseBody, type ResponseInit, ServerResponse, type StreamSource, type Write } from "./response.ts";
+export { Router, type RouteOptions } from "./router.ts";
+export { serve, type ServeOptions, type ServerStatistics, type Serving } from "./serve.ts";
+export { Storage, StorageKey } from "./storage.ts";
+export type { Upgrade, UpgradeHandler } from "./upgrade.ts";
