@@ -1,7 +1,7 @@
 /** The program itself: the sources, what asks them, and the site, in one group. */
 import { type Coroutine, operation, type Operation, type TaskGroup, taskGroup, use } from "anyloop";
 import { ClientSession } from "@anyloop/http";
-import { serve } from "@anyloop/http/server";
+import { serve, type Serving } from "@anyloop/http/server";
 import { Board } from "./board.ts";
 import { bundledNames, bundledSources } from "./bundled-sources.ts";
 import { site } from "./site.ts";
@@ -28,7 +28,8 @@ export interface Running {
 }
 
 function* startBundled(group: TaskGroup, seed: number): Coroutine<string> {
-  const { url } = yield* group.start(serve(bundledSources(seed), { host: "127.0.0.1", shutdownTime: 0 }), {
+  const options = { host: "127.0.0.1", shutdownTime: 0 };
+  const { url } = yield* group.start<Serving>((status) => serve(bundledSources(seed), options, status), {
     name: "bundled sources",
   });
   return url;
@@ -45,7 +46,8 @@ const run = operation(function* dashboard(
       options.sources ??
       bundledNames.map((name): Source => ({ name, url: `${sourcesUrl}/prices/${name}`, path: ["price"] }));
     const board = new Board(sources.map(({ name }) => name));
-    const { url } = yield* group.start(serve(site(board, page), { host, port, shutdownTime: 1_000 }), {
+    const listening = { host, port, shutdownTime: 1_000 };
+    const { url } = yield* group.start<Serving>((status) => serve(site(board, page), listening, status), {
       name: "site",
     });
     whenRunning({ url, sourcesUrl, sources }, group);

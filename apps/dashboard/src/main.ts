@@ -57,7 +57,9 @@ async function start(args: readonly string[]): Promise<void> {
     return;
   }
   if (!existsSync(page)) {
-    throw new UserError("The page is not built. Start with `npx -y pnpm@12 dashboard`, which builds it first.");
+    throw new UserError(
+      "The page is not built. Start with `npx -y pnpm@12 dashboard`, which builds it first.",
+    );
   }
   await runMain(main(command));
 }

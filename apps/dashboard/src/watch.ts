@@ -72,6 +72,7 @@ export const watchSources: (
 ): Coroutine<void> {
   const watch: Watch = { ...options, board, session, limiter: new CapacityLimiter(options.limit) };
   yield* taskGroup((group) => {
-    for (const source of sources) group.startSoon(watchSource(watch, source), { name: `watch ${source.name}` });
+    for (const source of sources)
+      group.startSoon(watchSource(watch, source), { name: `watch ${source.name}` });
   });
 });

@@ -71,7 +71,9 @@ function Dashboard(): ComponentChild {
           </tr>
         </thead>
         <tbody>
-          {board?.sources.map((source) => <Source key={source.name} source={source} now={now} />)}
+          {board?.sources.map((source) => (
+            <Source key={source.name} source={source} now={now} />
+          ))}
         </tbody>
       </table>
       <section>

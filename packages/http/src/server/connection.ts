@@ -142,7 +142,8 @@ export class Connection {
       current.request.vanish();
       if (current.route?.options.cancelOnDisconnect === true) current.task?.cancel("the client has vanished");
     }
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.request.vanish();
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift())
+      next.request.vanish();
     this.closed.set();
   }
 
@@ -214,7 +215,14 @@ export class Connection {
 
   private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
     const { limits, keepAlive } = this.home;
-    return { raw, socket: this.socket, writeTime: limits.writeTime, isHead: request.method === "HEAD", isLast, keepAlive };
+    return {
+      raw,
+      socket: this.socket,
+      writeTime: limits.writeTime,
+      isHead: request.method === "HEAD",
+      isLast,
+      keepAlive,
+    };
   }
 
   /** Closing on bytes that were not read would throw away what the client has yet to read of us. */

@@ -76,7 +76,8 @@ export class RequestBody implements ByteReceiveStream {
       if (first === undefined) return new Uint8Array(0);
       if (this.incoming.hasEnded) return first;
       const pieces = [first];
-      for (let piece = yield* this.next(); piece !== undefined; piece = yield* this.next()) pieces.push(piece);
+      for (let piece = yield* this.next(); piece !== undefined; piece = yield* this.next())
+        pieces.push(piece);
       return Buffer.concat(pieces);
     } finally {
       entered[Symbol.dispose]();

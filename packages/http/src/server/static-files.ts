@@ -1,2 +1,4 @@
 export interface StaticFilesOptions {}
-export function staticFiles(directory: string, options?: StaticFilesOptions): any { throw new Error(); }
+export function staticFiles(directory: string, options?: StaticFilesOptions): any {
+  throw new Error();
+}
