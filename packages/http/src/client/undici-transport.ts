@@ -396,7 +396,7 @@ function explained(exchange: Exchange, error: Error, isConnected: boolean): unkn
   if (error instanceof RequestTimeout || error instanceof ConnectionFailed) return error;
   const what = `${exchange.method} ${exchange.url}`;
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (code.startsWith("HPE_") || invalid.has(code)) {
+  if (error.name === "HTTPParserError" || invalid.has(code)) {
     return new InvalidResponse(`The answer to ${what} is not valid HTTP: ${error.message}`, { cause: error });
   }
   if (!isConnected) return new ConnectionFailed(exchange.request.target.host, error);
