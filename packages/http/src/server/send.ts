@@ -43,13 +43,9 @@ export interface Destination {
 
 const close = "connection: close\r\n";
 
-/** Sends it, and gives the number of bytes of the body. @throws BrokenResourceError; what a streamed body throws. */
-export function* send(response: ServerResponse, to: Destination): Coroutine<number> {
-  if (response.isStreamed) return yield* sendStream(response, response.body as StreamSource, to);
-  const bytes = isNode && to.raw.socket === to.socket ? writeWhole(response, to) : endWhole(response, to);
-  // A client that asks and asks and takes nothing must not fill our memory.
-  if (to.socket.writableNeedDrain && !to.socket.destroyed) yield* taken(to.socket, to);
-  return bytes;
+/** Sends a response whose body is there, and gives the number of bytes of the body. */
+export function sendWhole(response: ServerResponse, to: Destination): number {
+  return isNode && to.raw.socket === to.socket ? writeWhole(response, to) : endWhole(response, to);
 }
 
 function lengthOf(body: string | Uint8Array): number {
@@ -97,7 +93,9 @@ function endWhole(response: ServerResponse, { raw, isHead, isLast }: Destination
   return isHead || hasNone ? 0 : length;
 }
 
-function* sendStream(response: ServerResponse, source: StreamSource, to: Destination): Coroutine<number> {
+/** Sends a response while its body is made. @throws BrokenResourceError; what making the body throws. */
+export function* sendStream(response: ServerResponse, to: Destination): Coroutine<number> {
+  const source = response.body as StreamSource;
   const { raw, isHead, isLast } = to;
   const fields = fieldsOf(response);
   if (isLast) fields["connection"] = "close";
@@ -113,8 +111,8 @@ function* sendStream(response: ServerResponse, source: StreamSource, to: Destina
   return writer.bytes;
 }
 
-/** Waits until a client has taken enough for more. */
-function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
+/** Waits until a client has taken enough for more. @throws BrokenResourceError if it has gone, or takes nothing. */
+export function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
   if ((yield* moveOnAfter(writeTime, drained(stream))) === true) return;
   socket.destroy();
   throw new BrokenResourceError(
