@@ -25,9 +25,9 @@ import { headOf } from "./head.ts";
 import { HttpError } from "./http-error.ts";
 import type { Limits } from "./limits.ts";
 import type { RequestHome, ServerRequest } from "./request.ts";
-import { ServerResponse } from "./response.ts";
+import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
-import { type Destination, sendStream, sendWhole, taken } from "./send.ts";
+import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
 import { answered } from "./handle.ts";
 
 /** What connections share. */
@@ -198,7 +198,7 @@ export class Connection {
   /** Sends the response, and gives what is left to be done if that takes time. */
   private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.socket.destroyed) return undefined;
+    if (this.socket.destroyed) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
     if (raw === undefined) {

@@ -97,17 +97,19 @@ function endWhole(response: ServerResponse, { raw, isHead, isLast }: Destination
 export function* sendStream(response: ServerResponse, to: Destination): Coroutine<number> {
   const source = response.body as StreamSource;
   const { raw, isHead, isLast } = to;
-  const fields = fieldsOf(response);
-  if (isLast) fields["connection"] = "close";
-  raw.writeHead(response.status, fields);
   const writer = new BodyWriter(to);
-  if (isHead || isBodiless(response.status)) {
-    yield* closeSource(source);
-  } else {
-    raw.flushHeaders();
-    yield* pour(source, writer);
+  try {
+    const fields = fieldsOf(response);
+    if (isLast) fields["connection"] = "close";
+    raw.writeHead(response.status, fields);
+    if (!isHead && !isBodiless(response.status)) {
+      raw.flushHeaders();
+      yield* pour(source, writer);
+    }
+    raw.end();
+  } finally {
+    yield* shield(() => closeSource(source));
   }
-  raw.end();
   return writer.bytes;
 }
 
@@ -171,12 +173,8 @@ function* pour(source: StreamSource, writer: BodyWriter): Coroutine<void> {
     yield* new CancelScope({ name: source.name }).run(() => source(writer.write) as PromiseLike<unknown>);
     return;
   }
-  try {
-    if (source instanceof ReadableStream) yield* pourReadable(source, writer);
-    else yield* pourReceiver(source, writer);
-  } finally {
-    yield* shield(() => closeSource(source));
-  }
+  if (source instanceof ReadableStream) yield* pourReadable(source, writer);
+  else yield* pourReceiver(source, writer);
 }
 
 function* pourReceiver(source: Receiver<Uint8Array | string>, writer: BodyWriter): Coroutine<void> {
@@ -201,13 +199,17 @@ function* pourReadable(source: ReadableStream<Uint8Array>, writer: BodyWriter): 
       yield* writer.doWrite(value);
     }
   } finally {
-    // Read to its end, cancelling does nothing.
-    reader.cancel().catch(() => {});
     reader.releaseLock();
   }
 }
 
-function* closeSource(source: StreamSource): Coroutine<void> {
-  if (typeof source === "function" || source instanceof ReadableStream) return;
-  if ("close" in source) yield* (source as ByteReceiveStream).close();
+/** What a streamed body holds is let go of, sent or not. */
+export function* closeSource(source: StreamSource): Coroutine<void> {
+  if (typeof source === "function") return;
+  if (!(source instanceof ReadableStream)) {
+    if ("close" in source) yield* (source as ByteReceiveStream).close();
+  } else if (!source.locked) {
+    // What it failed with has been thrown by then.
+    yield* fromPromise(source.cancel().catch(() => {}));
+  }
 }
