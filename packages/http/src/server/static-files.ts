@@ -122,7 +122,7 @@ class Directory {
     return undefined;
   }
 
-  private *respond(request: ServerRequest<never>, name: string, found: Found): Coroutine<ServerResponse> {
+  private *respond(request: ServerRequest<unknown>, name: string, found: Found): Coroutine<ServerResponse> {
     const { file } = found;
     try {
       const response = yield* this.answer(request, name, found);
@@ -134,7 +134,7 @@ class Directory {
     }
   }
 
-  private *answer(request: ServerRequest<never>, name: string, found: Found): Coroutine<ServerResponse> {
+  private *answer(request: ServerRequest<unknown>, name: string, found: Found): Coroutine<ServerResponse> {
     const { file, stats, coding } = found;
     const etag = `"${stats.size.toString(16)}-${Math.floor(stats.mtimeMs).toString(16)}${coding === undefined ? "" : `-${coding}`}"`;
     const modified = stats.mtime.toUTCString();
@@ -224,7 +224,7 @@ function accepts(accepted: string, coding: string): boolean {
 }
 
 /** Whether the client has it already. An ETag says more than a time, which is only asked without one. */
-function isFresh(request: ServerRequest<never>, etag: string, stats: Stats): boolean {
+function isFresh(request: ServerRequest<unknown>, etag: string, stats: Stats): boolean {
   const known = request.header("if-none-match");
   if (known !== undefined) {
     return known.split(",").some((item) => item.trim() === "*" || item.trim().replace(/^W\//, "") === etag);
