@@ -14,7 +14,7 @@ import {
   isCancelled,
   moveOnAfter,
   type Operation,
-  operation,
+  perform,
   type Task,
   type TaskGroup,
   taskGroup,
@@ -25,9 +25,10 @@ import { headOf } from "./head.ts";
 import { HttpError } from "./http-error.ts";
 import type { Limits } from "./limits.ts";
 import type { RequestHome, ServerRequest } from "./request.ts";
-import { ServerResponse } from "./response.ts";
+import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
-import { type Destination, send } from "./send.ts";
+import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
+import { answered } from "./handle.ts";
 
 /** What connections share. */
 export interface ConnectionHome extends RequestHome {
@@ -88,10 +89,10 @@ export class Connection {
 
   /** The task of the connection: until the socket is closed and the handlers have ended. */
   live(): Operation<void> {
-    return live(this);
+    return perform(this, this.doLive);
   }
 
-  *run(): Coroutine<void> {
+  private *doLive(): Coroutine<void> {
     try {
       if (!this.closed.isSet) yield* taskGroup((group) => this.host(group), { name: "connection" });
     } finally {
@@ -124,7 +125,7 @@ export class Connection {
     this.current = exchange;
     this.home.counts.requests++;
     this.home.counts.active++;
-    exchange.task = group.startSoon(answer(this, exchange));
+    exchange.task = group.startSoon(perform(this, this.answer, exchange));
   }
 
   private beginNext(): void {
@@ -147,15 +148,15 @@ export class Connection {
     this.closed.set();
   }
 
-  /** @internal */
-  *answer(exchange: Exchange): Coroutine<void> {
+  private *answer(exchange: Exchange): Coroutine<void> {
     try {
       const response = yield* this.respond(exchange);
       if (response.status === 101 && exchange.raw === undefined) {
         exchange.status = 101;
         this.socket.destroy();
       } else {
-        yield* this.deliver(response, exchange);
+        const rest = this.deliver(response, exchange);
+        if (rest !== undefined) yield* rest;
       }
     } catch (error) {
       if (isCancelled(error) && cancellationPending()) {
@@ -177,7 +178,7 @@ export class Connection {
       const route = this.home.router.find(request);
       exchange.route = route;
       if (route.options.bodySize !== undefined) request.limitBody(route.options.bodySize);
-      const response = yield* route.handle(request);
+      const response = answered(yield* route.handle(request));
       // Worked out here, where what is wrong with them can still be told.
       if (response.hasHeaders) void response.headers;
       return response;
@@ -195,22 +196,33 @@ export class Connection {
     return ServerResponse.text("Internal Server Error\n", { status: 500 });
   }
 
-  private *deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> {
+  /** Sends the response, and gives what is left to be done if that takes time. */
+  private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.closed.isSet || this.socket.destroyed) return;
+    if (this.socket.destroyed) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
     if (raw === undefined) {
       this.socket.end(lastWords(response));
-      return;
+      return undefined;
     }
     // While a stream is sent the rest of the body may be read; behind a whole response nobody will.
     const isRefused = !request.isBodyComplete && !response.isStreamed;
     const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet;
-    exchange.bytes = yield* send(response, this.destination(request, raw, isLast));
-    if (!request.isBodyComplete) yield* this.linger(request);
+    const to = this.destination(request, raw, isLast);
+    if (response.isStreamed) return this.pour(response, exchange, to);
+    exchange.bytes = sendWhole(response, to);
+    if (!request.isBodyComplete) return this.linger(request);
     // Otherwise the runtime closes it, once it has sent everything.
-    else if (isLast && raw.socket === null) (this.socket as Soon).destroySoon?.();
+    if (isLast && raw.socket === null) (this.socket as Soon).destroySoon?.();
+    // A client that asks and asks and takes nothing must not fill our memory.
+    else if (this.socket.writableNeedDrain) return taken(this.socket, to);
+    return undefined;
+  }
+
+  private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
+    exchange.bytes = yield* sendStream(response, to);
+    if (!exchange.request.isBodyComplete) yield* this.linger(exchange.request);
   }
 
   private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
@@ -265,19 +277,6 @@ export class Connection {
 interface Soon {
   destroySoon?(): void;
 }
-
-const live: (connection: Connection) => Operation<void> = operation(function* connection(
-  connection: Connection,
-): Coroutine<void> {
-  yield* connection.run();
-});
-
-const answer: (connection: Connection, exchange: Exchange) => Operation<void> = operation(function* request(
-  connection: Connection,
-  exchange: Exchange,
-): Coroutine<void> {
-  yield* connection.answer(exchange);
-});
 
 /** A response on a connection that nothing else will be said on. */
 function lastWords(response: ServerResponse): string {

@@ -60,7 +60,7 @@ class BodySource implements UnderlyingDefaultSource<Uint8Array> {
   private next(): Promise<Uint8Array | undefined> {
     const { incoming } = this;
     return new Promise((resolve, reject) => {
-      incoming.readPiece({ resume: resolve, fail: reject });
+      incoming.readPiece({ onPiece: resolve, onBroken: reject });
     });
   }
 }

@@ -13,8 +13,8 @@ export type RequestHandler<Params = Readonly<Record<string, string>>> = Body<
 /** What comes around handlers: calls `next` for their answer, or answers itself. */
 export type Middleware = Body<Answer, [request: ServerRequest, next: () => Operation<ServerResponse>]>;
 
-/** A handler as the server calls it. */
-export type Handle = (request: ServerRequest) => Coroutine<ServerResponse>;
+/** A handler as the server calls it. What it gives is `answered`. */
+export type Handle = (request: ServerRequest) => Coroutine<unknown>;
 
 const generatorFunctionPrototype: unknown = Object.getPrototypeOf(function* () {});
 
@@ -39,7 +39,8 @@ function unused(): never {
   throw new Error("A handler has no next.");
 }
 
-function answered(answer: unknown): ServerResponse {
+/** An answer as we send it. @throws TypeError for what is none. */
+export function answered(answer: unknown): ServerResponse {
   if (answer instanceof ServerResponse) return answer;
   if (answer instanceof Response) return responseFromFetch(answer);
   throw new TypeError(
@@ -49,22 +50,15 @@ function answered(answer: unknown): ServerResponse {
 
 /** A user's handler, as the server calls it. */
 export function handleOf(handler: RequestHandler<never>): Handle {
-  if (isGeneratorFunction(handler)) {
-    const body = handler as unknown as (request: ServerRequest) => Coroutine<unknown>;
-    return function* handle(request) {
-      return answered(yield* body(request));
-    };
-  }
-  return function* handle(request) {
-    return answered(yield* called(handler, request, unused));
-  };
+  if (isGeneratorFunction(handler)) return handler as unknown as Handle;
+  return (request) => called(handler, request, unused);
 }
 
 const run: (handle: Handle, request: ServerRequest) => Operation<ServerResponse> = operation(function* next(
   handle: Handle,
   request: ServerRequest,
 ): Coroutine<ServerResponse> {
-  return yield* handle(request);
+  return answered(yield* handle(request));
 });
 
 /** The handler inside its middleware, the first of which is the outermost. */
@@ -73,9 +67,7 @@ export function surrounded(handle: Handle, middleware: readonly Middleware[]): H
     const isGenerator = isGeneratorFunction(outer);
     return function* handleWith(request) {
       const next = (): Operation<ServerResponse> => run(inner, request);
-      return answered(
-        isGenerator ? yield* outer(request, next) as Coroutine<Answer> : yield* called(outer, request, next),
-      );
+      return yield* isGenerator ? (outer(request, next) as Coroutine<Answer>) : called(outer, request, next);
     };
   }, handle);
 }

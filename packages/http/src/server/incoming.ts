@@ -6,7 +6,6 @@
  * `highWater` unread bytes the connection is not read any further, until somebody takes them.
  */
 import { IncomingMessage } from "node:http";
-import { HostLeaf, type Strand } from "@anyloop/core/lowlevel";
 import { BrokenResourceError } from "@anyloop/core";
 
 /** Unread bytes at which we stop reading. */
@@ -14,37 +13,8 @@ const highWater = 65_536;
 
 /** Told once of the next piece, or undefined for the end. */
 export interface PieceReader {
-  resume(piece: Uint8Array | undefined): void;
-  fail(error: unknown): void;
-}
-
-class NextPiece extends HostLeaf<Uint8Array | undefined> implements PieceReader {
-  private readonly incoming: Incoming;
-
-  constructor(incoming: Incoming) {
-    super();
-    this.incoming = incoming;
-  }
-
-  get label(): string {
-    return "the body of a request";
-  }
-
-  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    const { incoming } = this;
-    const piece = incoming.takePiece();
-    if (piece !== undefined || incoming.hasEnded) return this.complete(strand, piece);
-    if (incoming.broken !== undefined) return this.refuse(strand, incoming.broken);
-    incoming.reader = this;
-    const parked = this.park(strand);
-    incoming.resumeReading();
-    return parked;
-  }
-
-  protected abort(): boolean {
-    this.incoming.reader = undefined;
-    return true;
-  }
+  onPiece(piece: Uint8Array | undefined): void;
+  onBroken(error: Error): void;
 }
 
 export class Incoming extends IncomingMessage {
@@ -67,7 +37,7 @@ export class Incoming extends IncomingMessage {
     const { reader } = this;
     if (reader !== undefined) {
       this.reader = undefined;
-      reader.resume(this.takePiece());
+      reader.onPiece(this.takePiece());
     }
     this.isStopped = this.unread >= highWater;
     return !this.isStopped;
@@ -78,18 +48,13 @@ export class Incoming extends IncomingMessage {
     this.discard();
   }
 
-  /** The next piece, undefined at the end. @throws BrokenResourceError. */
-  nextPiece(): NextPiece {
-    return new NextPiece(this);
-  }
-
-  /** The same for code that is no task. */
+  /** Tells of the next piece, once; undefined at the end. */
   readPiece(reader: PieceReader): void {
     const piece = this.takePiece();
     if (piece !== undefined || this.hasEnded) {
-      reader.resume(piece);
+      reader.onPiece(piece);
     } else if (this.broken !== undefined) {
-      reader.fail(this.broken);
+      reader.onBroken(this.broken);
     } else {
       this.reader = reader;
       this.resumeReading();
@@ -125,7 +90,7 @@ export class Incoming extends IncomingMessage {
     this.broken = new BrokenResourceError("The client closed the connection before the body was complete.");
     const { reader } = this;
     this.reader = undefined;
-    reader?.fail(this.broken);
+    reader?.onBroken(this.broken);
   }
 
   resumeReading(): void {

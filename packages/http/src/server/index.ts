@@ -6,6 +6,7 @@ export type { Middleware, RequestHandler } from "./handle.ts";
 export { HeaderList, type HeadersInit } from "./header-list.ts";
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";
 export type { Limits } from "./limits.ts";
+export type { MultipartOptions, Part } from "./multipart.ts";
 export type { ParamsOf } from "./path-pattern.ts";
 export { type Answer, ServerRequest } from "./request.ts";
 export {
@@ -17,5 +18,6 @@ export {
 } from "./response.ts";
 export { Router, type RouteOptions } from "./router.ts";
 export { serve, type ServeOptions, type ServerStatistics, type Serving } from "./serve.ts";
+export type { StaticFilesOptions } from "./static-files.ts";
 export { Storage, StorageKey } from "./storage.ts";
 export type { Upgrade, UpgradeHandler } from "./upgrade.ts";

@@ -8,11 +8,9 @@ import type { TLSSocket } from "node:tls";
 import {
   type ByteReceiveStream,
   cancelSignal,
-  type Coroutine,
   type Event,
   type Handler,
   type Operation,
-  perform,
 } from "@anyloop/core";
 import { fetchRequest } from "./fetch-view.ts";
 import { HttpError } from "./http-error.ts";
@@ -157,22 +155,25 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
    * vanishes before its end. The body can be read once.
    */
   json(): Operation<unknown> {
-    return perform(this, this.doJson);
+    return this.bodyStream.whole(parseJson);
   }
 
   /** The body as text in UTF-8. @throws HttpError 413; BrokenResourceError. */
   text(): Operation<string> {
-    return perform(this, this.doText);
+    return this.bodyStream.whole(decodeText);
   }
 
   /** The whole body. @throws HttpError 413; BrokenResourceError. */
   bytes(): Operation<Uint8Array> {
-    return this.bodyStream.whole();
+    return this.bodyStream.whole(asItIs);
   }
 
   /** The fields of an HTML form (`application/x-www-form-urlencoded`). @throws HttpError: 413, or 415 for another type. */
   form(): Operation<URLSearchParams> {
-    return perform(this, this.doForm);
+    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(this.header("content-type") ?? "")) {
+      return this.bodyStream.whole(refuseForm);
+    }
+    return this.bodyStream.whole(parseForm);
   }
 
   /**
@@ -222,28 +223,6 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
   private get bodyStream(): RequestBody {
     return (this.ownBody ??= new RequestBody(this.raw, this.bodyLimit, () => this.askForBody()));
   }
-
-  private *doText(): Coroutine<string> {
-    const bytes = yield* this.bodyStream.whole();
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  }
-
-  private *doJson(): Coroutine<unknown> {
-    const text = yield* this.doText();
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      throw new HttpError(400, "The body is no valid JSON.", { cause: error });
-    }
-  }
-
-  private *doForm(): Coroutine<URLSearchParams> {
-    const type = this.header("content-type") ?? "";
-    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
-      throw new HttpError(415, "Send an application/x-www-form-urlencoded body.");
-    }
-    return new URLSearchParams(yield* this.doText());
-  }
 }
 
 /** What a handler or a piece of middleware answers with: ours, or the Fetch standard's. */
@@ -270,4 +249,24 @@ function decoded(value: string): string {
   } catch {
     return value;
   }
+}
+
+const asItIs = (bytes: Uint8Array): Uint8Array => bytes;
+
+function decodeText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decodeText(bytes)) as unknown;
+  } catch (error) {
+    throw new HttpError(400, "The body is no valid JSON.", { cause: error });
+  }
+}
+
+const parseForm = (bytes: Uint8Array): URLSearchParams => new URLSearchParams(decodeText(bytes));
+
+function refuseForm(): never {
+  throw new HttpError(415, "Send an application/x-www-form-urlencoded body.");
 }

@@ -43,13 +43,9 @@ export interface Destination {
 
 const close = "connection: close\r\n";
 
-/** Sends it, and gives the number of bytes of the body. @throws BrokenResourceError; what a streamed body throws. */
-export function* send(response: ServerResponse, to: Destination): Coroutine<number> {
-  if (response.isStreamed) return yield* sendStream(response, response.body as StreamSource, to);
-  const bytes = isNode && to.raw.socket === to.socket ? writeWhole(response, to) : endWhole(response, to);
-  // A client that asks and asks and takes nothing must not fill our memory.
-  if (to.socket.writableNeedDrain && !to.socket.destroyed) yield* taken(to.socket, to);
-  return bytes;
+/** Sends a response whose body is there, and gives the number of bytes of the body. */
+export function sendWhole(response: ServerResponse, to: Destination): number {
+  return isNode && to.raw.socket === to.socket ? writeWhole(response, to) : endWhole(response, to);
 }
 
 function lengthOf(body: string | Uint8Array): number {
@@ -100,24 +96,28 @@ function endWhole(response: ServerResponse, { raw, isHead, isLast }: Destination
   return isHead || hasNone ? 0 : length;
 }
 
-function* sendStream(response: ServerResponse, source: StreamSource, to: Destination): Coroutine<number> {
+/** Sends a response while its body is made. @throws BrokenResourceError; what making the body throws. */
+export function* sendStream(response: ServerResponse, to: Destination): Coroutine<number> {
+  const source = response.body as StreamSource;
   const { raw, isHead, isLast } = to;
-  const fields = fieldsOf(response);
-  if (isLast) fields["connection"] = "close";
-  raw.writeHead(response.status, fields);
   const writer = new BodyWriter(to);
-  if (isHead || isBodiless(response.status)) {
-    yield* closeSource(source);
-  } else {
-    raw.flushHeaders();
-    yield* pour(source, writer);
+  try {
+    const fields = fieldsOf(response);
+    if (isLast) fields["connection"] = "close";
+    raw.writeHead(response.status, fields);
+    if (!isHead && !isBodiless(response.status)) {
+      raw.flushHeaders();
+      yield* pour(source, writer);
+    }
+    raw.end();
+  } finally {
+    yield* shield(() => closeSource(source));
   }
-  raw.end();
   return writer.bytes;
 }
 
-/** Waits until a client has taken enough for more. */
-function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
+/** Waits until a client has taken enough for more. @throws BrokenResourceError if it has gone, or takes nothing. */
+export function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
   if ((yield* moveOnAfter(writeTime, drained(stream))) === true) return;
   socket.destroy();
   throw new BrokenResourceError(
@@ -176,12 +176,8 @@ function* pour(source: StreamSource, writer: BodyWriter): Coroutine<void> {
     yield* new CancelScope({ name: source.name }).run(() => source(writer.write) as PromiseLike<unknown>);
     return;
   }
-  try {
-    if (source instanceof ReadableStream) yield* pourReadable(source, writer);
-    else yield* pourReceiver(source, writer);
-  } finally {
-    yield* shield(() => closeSource(source));
-  }
+  if (source instanceof ReadableStream) yield* pourReadable(source, writer);
+  else yield* pourReceiver(source, writer);
 }
 
 function* pourReceiver(source: Receiver<Uint8Array | string>, writer: BodyWriter): Coroutine<void> {
@@ -206,13 +202,17 @@ function* pourReadable(source: ReadableStream<Uint8Array>, writer: BodyWriter): 
       yield* writer.doWrite(value);
     }
   } finally {
-    // Read to its end, cancelling does nothing.
-    reader.cancel().catch(() => {});
     reader.releaseLock();
   }
 }
 
-function* closeSource(source: StreamSource): Coroutine<void> {
-  if (typeof source === "function" || source instanceof ReadableStream) return;
-  if ("close" in source) yield* (source as ByteReceiveStream).close();
+/** What a streamed body holds is let go of, sent or not. */
+export function* closeSource(source: StreamSource): Coroutine<void> {
+  if (typeof source === "function") return;
+  if (!(source instanceof ReadableStream)) {
+    if ("close" in source) yield* (source as ByteReceiveStream).close();
+  } else if (!source.locked) {
+    // What it failed with has been thrown by then.
+    yield* fromPromise(source.cancel().catch(() => {}));
+  }
 }

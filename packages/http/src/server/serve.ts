@@ -17,6 +17,7 @@ import {
   moveOnAfter,
   type Operation,
   operation,
+  perform,
   shield,
   sleep,
   type TaskGroup,
@@ -70,7 +71,7 @@ export interface Serving {
 }
 
 export interface ServerStatistics {
-  /** Connections that are open. */
+  /** Connections that are open, or whose last handler has not ended. */
   readonly connections: number;
   /** Requests that are being answered. */
   readonly active: number;
@@ -99,6 +100,8 @@ class HttpServer implements ConnectionHome, Serving {
   private readonly open = new Map<Duplex, Connection>();
   private readonly startup: Startup;
   private group: TaskGroup | undefined = undefined;
+  /** Set when the next connection has ended. */
+  private endedOne = new Event();
 
   constructor(app: Application, options: ServeOptions) {
     this.router = app;
@@ -167,7 +170,7 @@ class HttpServer implements ConnectionHome, Serving {
       accepting?.cancel("the server is to end");
     }
     this.closeIdleConnections(0);
-    yield* moveOnAfter(shutdownTime, () => this.allClosed());
+    yield* moveOnAfter(shutdownTime, () => this.allEnded());
     rounds.cancel();
     group.cancel("the server has ended");
   }
@@ -179,14 +182,12 @@ class HttpServer implements ConnectionHome, Serving {
     }
   }
 
-  private *allClosed(): Coroutine<void> {
+  private *allEnded(): Coroutine<void> {
     while (this.open.size > 0) {
-      this.closedOne = new Event();
-      yield* this.closedOne.wait();
+      this.endedOne = new Event();
+      yield* this.endedOne.wait();
     }
   }
-
-  private closedOne = new Event();
 
   private makeServer(): Server {
     const { limits, options } = this;
@@ -225,14 +226,22 @@ class HttpServer implements ConnectionHome, Serving {
 
   private connected(socket: Duplex): Connection {
     const connection = new Connection(socket, this);
+    if (this.stopping.isSet || this.group === undefined) {
+      socket.destroy();
+      return connection;
+    }
     this.open.set(socket, connection);
-    socket.once("close", () => {
-      this.open.delete(socket);
-      this.closedOne.set();
-    });
-    if (this.stopping.isSet || this.group === undefined) socket.destroy();
-    else this.group.startSoon(connection.live());
+    this.group.startSoon(perform(this, this.live, connection));
     return connection;
+  }
+
+  private *live(connection: Connection): Coroutine<void> {
+    try {
+      yield* connection.live();
+    } finally {
+      this.open.delete(connection.socket);
+      this.endedOne.set();
+    }
   }
 
   private arrived(raw: Incoming, response: NodeResponse, expectContinue?: () => void): void {
