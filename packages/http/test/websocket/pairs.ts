@@ -1,7 +1,7 @@
 /** Two ends of a websocket, over real sockets and in memory. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { type Coroutine, fromPromise, type Operation, operation, type TaskGroup } from "@anyloop/core";
 import { suspendOnHost } from "@anyloop/core/lowlevel";
 import {
@@ -104,6 +104,18 @@ export const pairIn: (group: TaskGroup, options?: PairOptions) => Operation<Ends
     const server = yield* accepting.join();
     listening.server.close();
     return { client, server };
+  },
+);
+
+/** Both ends over a pair of duplex streams, through a server that listens nowhere. */
+export const memoryPairIn: (group: TaskGroup, options?: PairOptions) => Operation<Ends> = operation(
+  function* memoryPairIn(group: TaskGroup, options: PairOptions = {}): Coroutine<Ends> {
+    const [near, far] = duplexPair();
+    const listening = new UpgradeServer();
+    listening.server.emit("connection", far);
+    const accepting = group.startSoon(accept(listening, options.server));
+    const client = yield* connectWebSocket("ws://memory/", { ...options.client, socket: near });
+    return { client, server: yield* accepting.join() };
   },
 );
 
