@@ -111,7 +111,6 @@ function sendRequest(
   target.protocol = isSecure ? "https:" : "http:";
   const options: RequestOptions = {
     ...tls,
-    agent: false,
     headers: {
       ...(headers as Record<string, string | string[]>),
       connection: "Upgrade",
@@ -121,7 +120,7 @@ function sendRequest(
       ...(protocols.length > 0 && { "sec-websocket-protocol": protocols.join(", ") }),
       ...(compression !== undefined && { "sec-websocket-extensions": offerOf(compression) }),
     },
-    ...(socket !== undefined && { createConnection: () => socket }),
+    ...(socket === undefined ? { agent: false } : { createConnection: () => socket }),
   };
   return request(target, options).end();
 }

@@ -26,7 +26,7 @@ class Send extends HostLeaf<void> {
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     const { outbox } = this;
-    const problem = outbox.problem() ?? outbox.endProblem();
+    const problem = outbox.endProblem() ?? outbox.problem();
     if (problem !== undefined) return this.refuse(strand, problem);
     if (outbox.carrier.isFull) {
       outbox.sending = this;
@@ -96,7 +96,7 @@ export class MessageOutbox {
 
   /** Why nothing can be sent after `sendEof`. */
   endProblem(): Error | undefined {
-    return this.isEnded
+    return this.isEnded && !this.isClosed
       ? new ClosedResourceError("The sending direction was ended by sendEof().")
       : undefined;
   }

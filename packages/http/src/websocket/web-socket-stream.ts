@@ -114,9 +114,10 @@ export class WebSocketStream extends ReceiveStreamBase<Message> implements Objec
       return;
     }
     this.isClosed = true;
-    this.carrier.close(code, reason);
+    // First the halves: the peer's answer may come before `carrier.close` returns, and is for nobody any more.
     this.outbox.close();
     this.inbox.close();
+    this.carrier.close(code, reason);
     this.carrier.readOn();
     try {
       yield* moveOnAfter(this.closeTimeout, this.untilGone());

@@ -3,7 +3,7 @@
  * would write once for each message; see docs/decisions/0014.
  */
 import type { Writable } from "node:stream";
-import ws from "ws";
+import * as ws from "ws";
 
 export type ExtensionParameters = Readonly<Record<string, readonly (string | true)[]>>;
 export type Extensions = Readonly<Record<string, PerMessageDeflate>>;
@@ -77,5 +77,5 @@ interface Parts {
   };
 }
 
-// Bun has a `ws` of its own without these: named imports would keep the whole package from loading there.
+// A namespace: Bun has a `ws` of its own without these, and named imports would keep the whole package from loading there.
 export const wsParts: Parts = ws as unknown as Parts;

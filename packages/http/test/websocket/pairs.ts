@@ -1,7 +1,7 @@
 /** Two ends of a websocket, over real sockets and in memory. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { type Coroutine, fromPromise, type Operation, operation, type TaskGroup } from "@anyloop/core";
 import { suspendOnHost } from "@anyloop/core/lowlevel";
 import {
@@ -10,7 +10,7 @@ import {
   connectWebSocket,
   type ConnectWebSocketOptions,
   type WebSocketStream,
-} from "../../src/websocket/index.ts";
+} from "@anyloop/http";
 
 type Upgrade = readonly [request: IncomingMessage, socket: Duplex, head: Buffer];
 
@@ -24,6 +24,7 @@ export class UpgradeServer {
   constructor() {
     this.server.on("connection", (socket: Socket) => {
       this.sockets.add(socket);
+      socket.on("error", () => {});
       socket.on("close", () => this.sockets.delete(socket));
     });
     this.server.on("upgrade", (request, socket, head) => {
@@ -106,9 +107,23 @@ export const pairIn: (group: TaskGroup, options?: PairOptions) => Operation<Ends
   },
 );
 
+/** Both ends over a pair of duplex streams, through a server that listens nowhere. */
+export const memoryPairIn: (group: TaskGroup, options?: PairOptions) => Operation<Ends> = operation(
+  function* memoryPairIn(group: TaskGroup, options: PairOptions = {}): Coroutine<Ends> {
+    const [near, far] = duplexPair();
+    const listening = new UpgradeServer();
+    listening.server.emit("connection", far);
+    const accepting = group.startSoon(accept(listening, options.server));
+    const client = yield* connectWebSocket("ws://memory/", { ...options.client, socket: near });
+    return { client, server: yield* accepting.join() };
+  },
+);
+
 /** A raw connection to a websocket end: frames as bytes. */
 export class RawPeer {
   readonly socket: Socket;
+  /** The sizes in which they came. */
+  chunks: number[] = [];
   private bytes: Buffer = Buffer.alloc(0);
   private hasEnded = false;
   private readonly changed = new Set<() => void>();
@@ -116,6 +131,7 @@ export class RawPeer {
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
+      this.chunks.push(chunk.length);
       this.bytes = Buffer.concat([this.bytes, chunk]);
       this.tell();
     });
@@ -151,6 +167,7 @@ export class RawPeer {
 
   forget(): void {
     this.bytes = Buffer.alloc(0);
+    this.chunks = [];
   }
 
   private tell(): void {
@@ -167,22 +184,32 @@ const sampleHandshake = [
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
+export interface RawClient {
+  readonly raw: RawPeer;
+  readonly server: WebSocketStream;
+  /** What the server's end stands on. */
+  readonly socket: Duplex;
+  /** The answer to the handshake. */
+  readonly answer: string;
+}
+
 /** A server's end, and a raw client of it that has shaken hands. */
 export const rawClientIn: (
   options?: AcceptWebSocketOptions,
   headers?: readonly string[],
-) => Operation<{ raw: RawPeer; server: WebSocketStream; answer: string }> = operation(function* rawClientIn(
+) => Operation<RawClient> = operation(function* rawClientIn(
   options?: AcceptWebSocketOptions,
   headers: readonly string[] = [],
-): Coroutine<{ raw: RawPeer; server: WebSocketStream; answer: string }> {
+): Coroutine<RawClient> {
   const listening = yield* upgradeServer();
   const raw = new RawPeer(connect(listening.port, "127.0.0.1"));
   raw.socket.write(`${[...sampleHandshake, ...headers].join("\r\n")}\r\n\r\n`);
-  const server = yield* accept(listening, options);
+  const [request, socket, head] = yield* listening.upgrade();
+  const server = yield* acceptWebSocket(request, socket, head, options);
   const answer = yield* raw.until((bytes) => bytes.includes("\r\n\r\n"));
   raw.forget();
   listening.server.close();
-  return { raw, server, answer: answer.toString() };
+  return { raw, server, socket, answer: answer.toString() };
 });
 
 /** A client's end, and a raw server of it that has shaken hands. */
