@@ -26,7 +26,7 @@ const look = operation(function* selfCheck(
 ): Coroutine<void> {
   const response = yield* session.get("/");
   state.page = response.ok && (yield* response.text()).includes('<div id="dashboard">');
-  const events = yield* session.events("/events");
+  const events = session.events("/events");
   yield* use(events, function* () {
     for (;;) {
       const { data } = yield* events.receive();

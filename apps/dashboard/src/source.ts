@@ -67,7 +67,7 @@ function checkedSource(entry: unknown, where: string): Source {
 export const askPrice: (session: ClientSession, source: Source) => Operation<number> = operation(
   function* askPrice(session: ClientSession, { url, path }: Source): Coroutine<number> {
     const response = yield* session.get(url);
-    yield* response.throwForStatus();
+    response.throwForStatus();
     let value: unknown = yield* response.json();
     for (const step of path) value = (value as Record<string, unknown> | null | undefined)?.[step];
     const price = typeof value === "string" && value !== "" ? Number(value) : value;

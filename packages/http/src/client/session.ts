@@ -17,6 +17,8 @@ import {
 } from "@anyloop/core";
 import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
 import type { CookieJar } from "tough-cookie";
+import type { EventStream } from "../events/index.ts";
+import type { ConnectWebSocketOptions, WebSocketStream } from "../websocket/index.ts";
 import { Authentication, type Credentials } from "./authentication.ts";
 import { type BodyStream, encodeBody, isBodyStream } from "./body.ts";
 import { Cookies } from "./cookies.ts";
@@ -29,6 +31,7 @@ import { redirecting } from "./redirect.ts";
 import { ClientRequest, type RequestOptions, type Settings } from "./request.ts";
 import { ClientResponse } from "./response.ts";
 import { policyOf, type RetryPolicy, retrying } from "./retry.ts";
+import { eventsOf, type SessionEventOptions, websocketOf } from "./session-connections.ts";
 import { type Target, Targets } from "./target.ts";
 import { type Limits, limitsOf, type TimeoutOptions } from "./timeouts.ts";
 import type { Trace } from "./trace.ts";
@@ -157,6 +160,31 @@ export class ClientSession implements AsyncDisposable {
    */
   request(method: string, url: string | URL, options: RequestOptions = {}): Operation<ClientResponse> {
     return perform(this, this.perform, method, url, options);
+  }
+
+  /**
+   * Server-sent events, over as many connections as it takes: see `EventStream`. It connects at the first `receive`.
+   *
+   * ```ts
+   * import type { ClientSession } from "@anyloop/http/client";
+   *
+   * const firstPrice = (session: ClientSession) =>
+   *   use(session.events("/prices"), function* (events) {
+   *     const { data } = yield* events.receive();
+   *     return Number(data);
+   *   });
+   * ```
+   */
+  events(url: string | URL, options: SessionEventOptions = {}): EventStream {
+    return eventsOf(this, url, options);
+  }
+
+  /**
+   * Opens a websocket with the session's header fields, cookies and TLS options. It is a connection of its own, which
+   * closing the session does not close. @throws what `connectWebSocket` throws.
+   */
+  websocket(url: string | URL, options: ConnectWebSocketOptions = {}): Operation<WebSocketStream> {
+    return websocketOf(this, url, options);
   }
 
   /** Connections and requests, now. */

@@ -199,7 +199,8 @@ export class Connection {
   /** Sends the response, and gives what is left to be done if that takes time. */
   private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.socket.destroyed) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
+    if (this.socket.destroyed)
+      return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
     if (raw === undefined) {

@@ -2,8 +2,8 @@
 export { type AccessEntry, accessLine, type AccessLog } from "./access-log.ts";
 export { Application, type Provider } from "./application.ts";
 export type { FetchHandler } from "./fetch-view.ts";
-export type { Middleware, RequestHandler } from "./handle.ts";
-export { HeaderList, type HeadersInit } from "./header-list.ts";
+export type { Middleware as ServerMiddleware, RequestHandler } from "./handle.ts";
+export { HeaderList } from "./header-list.ts";
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";
 export type { Limits } from "./limits.ts";
 export type { MultipartOptions, Part } from "./multipart.ts";
@@ -21,3 +21,6 @@ export { serve, type ServeOptions, type ServerStatistics, type Serving } from ".
 export type { StaticFilesOptions } from "./static-files.ts";
 export { Storage, StorageKey } from "./storage.ts";
 export type { Upgrade, UpgradeHandler } from "./upgrade.ts";
+export type { WebSocketHandler } from "./websocket-route.ts";
+export { acceptWebSocket, type AcceptWebSocketOptions } from "../websocket/accept.ts";
+export { encodeEvent, type EventToSend } from "../events/index.ts";

@@ -40,7 +40,13 @@ export class Part implements ByteReceiveStream {
   private readonly limit: number;
 
   /** @internal */
-  constructor(stream: BusboyFileStream, name: string, filename: string | undefined, type: string, limit: number) {
+  constructor(
+    stream: BusboyFileStream,
+    name: string,
+    filename: string | undefined,
+    type: string,
+    limit: number,
+  ) {
     this.stream = stream;
     this.name = name;
     this.filename = filename;

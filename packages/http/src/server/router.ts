@@ -13,7 +13,9 @@ import type { ServerRequest } from "./request.ts";
 import { ServerResponse } from "./response.ts";
 import { RouteTree } from "./route-tree.ts";
 import { staticFiles, type StaticFilesOptions } from "./static-files.ts";
+import type { AcceptWebSocketOptions } from "../websocket/accept.ts";
 import { upgradeHandle, type UpgradeHandler } from "./upgrade.ts";
+import { webSocketUpgrade, type WebSocketHandler } from "./websocket-route.ts";
 
 export interface RouteOptions {
   /** Cancels the handler when the client has vanished. Otherwise it goes on: what was begun for a client is mostly to be finished. */
@@ -155,6 +157,15 @@ export class Router<Prefix extends string = ""> {
    */
   upgrade<Path extends string>(path: Path, handler: UpgradeHandler<ParamsOf<`${Prefix}${Path}`>>): this {
     return this.add(upgradeMethod, path, upgradeHandle(handler as UpgradeHandler<never>), noOptions);
+  }
+
+  /** Serves websockets: the handler has each as a stream of messages, and its end closes it. */
+  websocket<Path extends string>(
+    path: Path,
+    handler: WebSocketHandler<ParamsOf<`${Prefix}${Path}`>>,
+    options?: AcceptWebSocketOptions,
+  ): this {
+    return this.upgrade(path, webSocketUpgrade(handler, options));
   }
 
   /** @internal The route of a request, or the one that says what is wrong with it. */
