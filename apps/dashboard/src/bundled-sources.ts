@@ -84,5 +84,5 @@ export function bundledSources(seed: number): Application {
     .delete("/deaths/:name", (request) => {
       find(request).isDead = false;
       return ServerResponse.empty();
-    }) as Application;
+    });
 }

@@ -22,7 +22,7 @@ function taskView({ id, name, waitingFor, children }: TaskReport): TaskView {
   return { id, name, waitingFor, children: children.map(taskView) };
 }
 
-export function boardView(board: Board): BoardView {
+function boardView(board: Board): BoardView {
   const { sources, inFlight } = board;
   return { sources, inFlight, tasks: taskView(inspect()) };
 }
@@ -52,5 +52,5 @@ export function site(board: Board, page: string): Application {
         }),
       { cancelOnDisconnect: true },
     )
-    .static("", page) as Application;
+    .static("", page);
 }
