@@ -69,13 +69,16 @@ export function connecting(
     const first = opening(options, finish) as unknown as Socket;
     socket = first;
     if (milliseconds !== Infinity) timer = setTimeout(() => socket?.destroy(timeoutError()), milliseconds);
+    // Before undici's own listener, which sends the request.
     const isSecure = options.protocol === "https:";
-    if (tunnel === undefined) first.once("connect", () => watch.connected());
+    if (tunnel === undefined) first.prependOnceListener("connect", () => watch.connected());
     if (tunnel === undefined && isSecure) watchTls(first as TLSSocket);
   };
 
   function watchTls(secured: TLSSocket): void {
-    secured.once("secureConnect", () => watch.secured(secured.alpnProtocol === "h2" ? "h2" : "http/1.1"));
+    secured.prependOnceListener("secureConnect", () =>
+      watch.secured(secured.alpnProtocol === "h2" ? "h2" : "http/1.1"),
+    );
   }
 
   function throughTunnel(options: BuildConnector.Options, callback: BuildConnector.Callback): Socket {

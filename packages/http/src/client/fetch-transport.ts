@@ -117,8 +117,9 @@ class FetchFlight implements Control {
   }
 
   private async deliver(body: ReadableStream<Uint8Array> | null): Promise<void> {
-    const reader = body?.getReader();
-    while (reader !== undefined) {
+    if (body === null) return;
+    const reader = body.getReader();
+    for (;;) {
       const { done, value } = await reader.read();
       if (done || this.isAborted) return;
       if (!this.exchange.data(value)) await this.resumed();

@@ -13,7 +13,8 @@ export interface Proxy {
   readonly authorization: string | undefined;
 }
 
-export type ProxyOptions = string | URL | "environment" | false;
+/** A URL; "environment"; false for none. */
+export type ProxyOptions = string | URL | false;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

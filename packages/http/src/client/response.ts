@@ -77,7 +77,7 @@ export class ClientResponse implements AsyncDisposable {
    * The type is the caller's word: nothing checks it. @throws as `bytes`; InvalidResponse for what is no JSON.
    */
   json<T = unknown>(): Operation<T> {
-    return this.read((bytes) => parseJson<T>(bytes, this));
+    return this.read((bytes) => parseJson(bytes, this) as T);
   }
 
   /** The body as it comes. The sender is held up while 64 kB lie unread. Close it, or read it to its end. */
@@ -222,9 +222,9 @@ function decoderOf(headers: HttpHeaders): TextDecoder {
   }
 }
 
-function parseJson<T>(bytes: Uint8Array, response: ClientResponse): T {
+function parseJson(bytes: Uint8Array, response: ClientResponse): unknown {
   try {
-    return JSON.parse(utf8.decode(bytes)) as T;
+    return JSON.parse(utf8.decode(bytes)) as unknown;
   } catch (error) {
     const type = response.headers.get("content-type") ?? "no content-type";
     throw new InvalidResponse(

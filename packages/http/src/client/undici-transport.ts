@@ -5,6 +5,8 @@
  * Invariant: an exchange that fails or is aborted takes its HTTP/1.1 connection with it; only what has come to its end
  * leaves one to the next.
  */
+import type * as Dns from "node:dns";
+import type * as Undici from "undici";
 import type { buildConnector as BuildConnector, Client, Dispatcher } from "undici";
 import { BrokenResourceError, ClosedResourceError } from "@anyloop/core";
 import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
@@ -40,8 +42,8 @@ export interface ConnectionOptions {
 }
 
 export interface UndiciModules {
-  readonly undici: typeof import("undici");
-  readonly dns: typeof import("node:dns");
+  readonly undici: typeof Undici;
+  readonly dns: typeof Dns;
 }
 
 const streamsOfHttp2 = 100;
@@ -97,7 +99,7 @@ export class UndiciTransport implements Transport {
       ...tls,
       timeout: 0,
       allowH2: http2,
-    } as BuildConnector.BuildOptions);
+    });
   }
 
   begin(exchange: Exchange): Control {
@@ -192,7 +194,7 @@ class Connection implements Poolable<Connection> {
 
   carry(flight: Flight): void {
     this.flights.add(flight);
-    this.client.dispatch(flight.options, flight as unknown as Dispatcher.DispatchHandler);
+    this.client.dispatch(flight.options, flight);
   }
 
   /** The flight has come to its end, and the connection is good. */
@@ -239,11 +241,18 @@ class Connection implements Poolable<Connection> {
     const { transport } = this;
     transport.connections.delete(this);
     transport.closing++;
-    this.sockets.destroy(() => {
+    const closed = (): void => {
       transport.closing--;
       transport.settle();
-    });
-    this.client.destroy(null, () => {});
+    };
+    // What is open undici closes, and must know why (it fails on a socket of HTTP/2 that was closed behind its back); of
+    // what is still being opened it knows nothing.
+    if (this.isOpen) {
+      this.client.destroy(null, closed);
+    } else {
+      this.sockets.destroy(closed);
+      this.client.destroy(null, () => {});
+    }
     transport.pool.forget(this);
   }
 
@@ -284,6 +293,8 @@ class Flight implements Control {
       path: isProxied ? target.href : target.path,
       headers: isProxied ? proxied(headers, target, route.proxy) : headers.list,
       body: (body ?? null) as Dispatcher.DispatchOptions["body"],
+      // Says no more than that it need not wait for the other streams of an HTTP/2 connection.
+      idempotent: true,
     } as Dispatcher.DispatchOptions;
   }
 

@@ -15,18 +15,22 @@ const backends: readonly (readonly [name: string, make: () => Backend])[] = [
 /** Bun has no undici: the client is on `fetch` there, which has no pool, proxy or TLS options of ours. */
 export const isBun: boolean = "bun" in process.versions;
 
-export function each(name: string, body: Body<unknown>): void {
+export function each(name: string, body: Body<unknown>, milliseconds = 10_000): void {
   for (const [label, make] of backends) {
-    test(`${name} [${label}]`, async () => {
-      await run(body, { backend: make() });
-    });
+    test(
+      `${name} [${label}]`,
+      async () => {
+        await run(body, { backend: make() });
+      },
+      milliseconds,
+    );
   }
 }
 
 /** The same for what only undici can do. */
-export function eachOnUndici(name: string, body: Body<unknown>): void {
+export function eachOnUndici(name: string, body: Body<unknown>, milliseconds?: number): void {
   if (isBun) test.skip(`${name} [Bun has no undici]`);
-  else each(name, body);
+  else each(name, body, milliseconds);
 }
 
 /** What the operation threw; fails if it did not. */
