@@ -7,7 +7,7 @@ import {
   ClientSession,
   ConnectionFailed,
   DecompressionFailed,
-  type Middleware,
+  type ClientMiddleware,
   RedirectError,
   TotalTimeout,
   type Trace,
@@ -267,14 +267,14 @@ each("retries end with the time limit of the whole", () =>
 
 each("middleware: outermost first, in either style, may answer twice or not at all", () => {
   const log: string[] = [];
-  const generator: Middleware = function* (request, next) {
+  const generator: ClientMiddleware = function* (request, next) {
     log.push("generator in");
     request.headers.set("x-one", "1");
     const response = yield* next(request);
     log.push("generator out");
     return response;
   };
-  const asyncStyle: Middleware = async (request, next) => {
+  const asyncStyle: ClientMiddleware = async (request, next) => {
     log.push("async in");
     const response = await next(request.with({ url: "/changed" }));
     log.push("async out");
