@@ -16,6 +16,10 @@ export interface FetchCommand {
   readonly file: string | undefined;
   readonly backends: readonly BackendName[];
   readonly options: FetchOptions;
+  /** The folder that bodies are saved in. */
+  readonly output: string | undefined;
+  /** A file that says what they should be. */
+  readonly checksums: string | undefined;
   readonly json: boolean;
 }
 
@@ -40,7 +44,10 @@ Without URLs on a terminal it is the demo.
   --timeout MS      milliseconds for each try (${defaults.timeout})
   --retries N       how often a URL is tried again after a timeout, a broken connection, 408, 429 or 5xx (${defaults.retries})
   --backoff MS      milliseconds before the first retry, then twice as many each time (${defaults.backoff})
-  --max-bytes N     size from which on a body is given up (${defaults.maxBytes})
+  --max-bytes N     size from which on a body is given up (${defaults.maxBytes}; with --output no limit)
+  --output DIR      save the bodies there, each under the last name in its URL; a part that an earlier try has left is
+                    gone on with, if the server says that it is still the same
+  --checksums FILE  what they should be, as sha256sum writes it; one that differs is not saved
   --backend NAME    kernel, native, or both, one after the other (kernel)
   --json            print JSON instead of a table
   --help, --version
@@ -56,6 +63,8 @@ const flags = {
   retries: { type: "string" },
   backoff: { type: "string" },
   "max-bytes": { type: "string" },
+  output: { type: "string" },
+  checksums: { type: "string" },
   backend: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -69,18 +78,31 @@ export function parseCommandLine(args: readonly string[], isInteractive: boolean
   if (values.help === true) return { kind: "help" };
   if (values.version === true) return { kind: "version" };
   if (isDemo(positionals, file === undefined && isInteractive)) return demoCommand(values);
+  const backends = backendsNamed(values.backend ?? "kernel");
+  const { output, checksums } = values;
+  if (output !== undefined && backends.length > 1) {
+    throw new UserError("--output goes with one backend: the second would find every file there already.");
+  }
+  if (checksums !== undefined && output === undefined) throw new UserError("--checksums goes with --output.");
   return {
     kind: "fetch",
     urls: positionals,
     file: positionals.length === 0 ? (file ?? "-") : file,
-    backends: backendsNamed(values.backend ?? "kernel"),
+    backends,
+    output,
+    checksums,
     options: {
       total: wholeNumber("total", values.total, 1, defaults.total),
       perHost: wholeNumber("per-host", values["per-host"], 1, defaults.perHost),
       timeout: wholeNumber("timeout", values.timeout, 1, defaults.timeout),
       retries: wholeNumber("retries", values.retries, 0, defaults.retries),
       backoff: wholeNumber("backoff", values.backoff, 0, defaults.backoff),
-      maxBytes: wholeNumber("max-bytes", values["max-bytes"], 0, defaults.maxBytes),
+      maxBytes: wholeNumber(
+        "max-bytes",
+        values["max-bytes"],
+        0,
+        output === undefined ? defaults.maxBytes : Infinity,
+      ),
     },
     json,
   };

@@ -3,19 +3,10 @@
  *
  * Invariant: no more requests are under way than the limits allow, and none is left when it ends, however it ends.
  */
-import {
-  CapacityLimiter,
-  type Coroutine,
-  failAfter,
-  fromPromise,
-  map,
-  now,
-  type Operation,
-  operation,
-  sleep,
-  TimeoutError,
-  UsageError,
-} from "anyloop";
+import { CapacityLimiter, map, now, type Operation, operation, sleep, UsageError, use } from "anyloop";
+import { ClientSession } from "@anyloop/http";
+import { download, type Transfer } from "./download.ts";
+import type { Target } from "./part-file.ts";
 
 export interface FetchOptions {
   /** Requests under way at most. */
@@ -30,6 +21,10 @@ export interface FetchOptions {
   readonly backoff: number;
   /** A body of more bytes, counted after decompression, is given up. */
   readonly maxBytes: number;
+  /** Where the bodies are saved, one for each URL. They are only counted if this is undefined. */
+  readonly targets?: readonly Target[] | undefined;
+  /** Called as each try begins; what it gives is told how the body comes. */
+  readonly onTransfer?: ((url: string) => Transfer) | undefined;
   /** Called as each URL is done, in the order in which they are. */
   readonly onResult?: ((result: FetchResult) => void) | undefined;
 }
@@ -43,6 +38,8 @@ export interface FetchResult {
   readonly tries: number;
   /** Milliseconds of all tries and the pauses between them, without waiting for the limits. */
   readonly ms: number;
+  /** Of a body that was saved, in hexadecimal. */
+  readonly sha256: string | undefined;
   /** Why the URL was not fetched; undefined if it was. */
   readonly error: string | undefined;
 }
@@ -68,28 +65,41 @@ export const fetchAll: (
 ) => Operation<readonly FetchResult[]> = operation(function* fetchAll(urls, options = {}) {
   const settings = { ...defaults, ...options };
   const limits = new Limits(settings);
-  return yield* map(
-    urls.map((url) => new URL(url)),
-    function* (url) {
-      const result = yield* fetchWithRetries(url, limits, settings);
+  const hrefs = urls.map((url) => new URL(url).href);
+  const { total, perHost } = settings;
+  const session = new ClientSession({
+    maxConnections: total,
+    maxConnectionsPerHost: perHost,
+    cookies: false,
+  });
+  return yield* use(session, () =>
+    map(hrefs, function* (url, index) {
+      const work = { session, url, target: settings.targets?.[index] };
+      const result = yield* fetchWithRetries(work, limits, settings);
       settings.onResult?.(result);
       return result;
-    },
+    }),
   );
 });
 
+interface Work {
+  readonly session: ClientSession;
+  readonly url: string;
+  readonly target: Target | undefined;
+}
+
 const fetchWithRetries = operation(function* fetchWithRetries(
-  url: URL,
+  work: Work,
   limits: Limits,
   settings: FetchOptions,
 ) {
   let ms = 0;
   for (let tries = 1; ; tries++) {
-    const attempt = yield* tryOnce(url, limits, settings);
+    const attempt = yield* tryOnce(work, limits, settings);
     ms += attempt.ms;
     if (!(attempt.isTransient && tries <= settings.retries)) {
-      const { status, bytes, error } = attempt;
-      return { url: url.href, status, bytes, tries, ms, error };
+      const { status, bytes, sha256, error } = attempt;
+      return { url: work.url, status, bytes, sha256, tries, ms, error };
     }
     const pause = Math.min(settings.backoff * 2 ** (tries - 1), longestPause);
     yield* sleep(pause);
@@ -120,59 +130,12 @@ class Limits {
   }
 }
 
-interface Outcome extends Pick<FetchResult, "status" | "bytes" | "error"> {
-  /** Whether another try may end differently. */
-  readonly isTransient: boolean;
-}
-
-const tryOnce = operation(function* tryOnce(url: URL, limits: Limits, settings: FetchOptions) {
+const tryOnce = operation(function* tryOnce(work: Work, limits: Limits, settings: FetchOptions) {
   // The host first: who waits for a busy host must not keep a place that another host could use.
-  using _host = yield* limits.of(url.host).acquire();
+  using _host = yield* limits.of(new URL(work.url).host).acquire();
   using _place = yield* limits.total.acquire();
   const started = now();
-  const outcome = yield* outcomeOf(url, settings);
+  const transfer = settings.onTransfer?.(work.url);
+  const outcome = yield* download(work.session, work.url, work.target, transfer, settings);
   return { ...outcome, ms: now() - started };
 });
-
-function* outcomeOf(url: URL, { timeout, maxBytes }: FetchOptions): Coroutine<Outcome> {
-  try {
-    return yield* failAfter(
-      timeout,
-      fromPromise((signal) => download(url, maxBytes, signal)),
-    );
-  } catch (error) {
-    // Only these are about the URL; anything else, such as a cancellation, is not ours to report as a result.
-    if (error instanceof TimeoutError) return noAnswer(`no complete answer within ${timeout} ms`);
-    if (error instanceof TypeError) return noAnswer(causeOf(error));
-    throw error;
-  }
-}
-
-function noAnswer(error: string): Outcome {
-  return { status: undefined, bytes: undefined, error, isTransient: true };
-}
-
-/** Plain fetch, as anybody writes it. The signal covers the body too: it arrives after the answer's head. */
-async function download(url: URL, maxBytes: number, signal: AbortSignal): Promise<Outcome> {
-  const { status, ok, body } = await fetch(url, { signal, redirect: "follow" });
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes <= maxBytes) continue;
-    return {
-      status,
-      bytes: undefined,
-      error: `the body has more than ${maxBytes} bytes`,
-      isTransient: false,
-    };
-  }
-  if (ok) return { status, bytes, error: undefined, isTransient: false };
-  const isTransient = status === 408 || status === 429 || status >= 500;
-  return { status, bytes, error: `the server answered ${status}`, isTransient };
-}
-
-/** What fetch throws for a broken connection says no more than "fetch failed"; its cause says why. */
-function causeOf({ message, cause }: TypeError): string {
-  if (!(cause instanceof Error)) return message;
-  return cause.message === "" ? String((cause as NodeJS.ErrnoException).code) : cause.message.trim();
-}

@@ -2,7 +2,7 @@
 import { now, type Operation, operation, run } from "anyloop";
 import { type BackendName, makeBackend } from "./backends.ts";
 import { fetchAll, type FetchOptions, type FetchResult } from "./fetch-all.ts";
-import { Progress, showing } from "./progress.ts";
+import { showing } from "./progress.ts";
 
 /** What one backend did. */
 export interface BackendRun {
@@ -33,11 +33,12 @@ export async function onEach(
 
 export const fetchMeasured: (
   urls: readonly string[],
-  options: Omit<FetchOptions, "onResult">,
+  options: Omit<FetchOptions, "onResult" | "onTransfer">,
 ) => Operation<Measured> = operation(function* fetchMeasured(urls, options) {
-  const progress = new Progress(urls.length);
   const started = now();
-  const results = yield* showing(progress, fetchAll(urls, { ...options, onResult: progress.add }));
+  const results = yield* showing(urls.length, (progress) =>
+    fetchAll(urls, { ...options, onResult: progress?.add, onTransfer: progress?.begin }),
+  );
   const sequentialMs = results.reduce((sum, { ms }) => sum + ms, 0);
   return { ms: now() - started, sequentialMs, peakInFlight: undefined, results };
 });

@@ -6,11 +6,16 @@
  * show as a program that does not end.
  */
 import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import type { Operation } from "anyloop";
+import { readChecksums } from "./checksums.ts";
 import { type FetchCommand, help, parseCommandLine } from "./command-line.ts";
 import { demo, demoTitle } from "./demo.ts";
-import { type BackendRun, doAgree, fetchMeasured, onEach } from "./fetch-on.ts";
+import { type BackendRun, doAgree, fetchMeasured, type Measured, onEach } from "./fetch-on.ts";
 import { Interrupted, interruptedExitCode, interruptible } from "./interrupt.ts";
+import type { Target } from "./part-file.ts";
 import { asJson, asText } from "./report.ts";
+import { saveTargets } from "./save-targets.ts";
 import { readUrls } from "./url-list.ts";
 import { UserError, userErrorExitCode } from "./user-error.ts";
 
@@ -28,9 +33,26 @@ async function main(args: readonly string[]): Promise<number> {
   return (isDemo ? doAgree(runs) : runs.every(isComplete)) ? 0 : 1;
 }
 
-async function fetchAsAsked({ urls, file, backends, options }: FetchCommand): Promise<readonly BackendRun[]> {
-  const checked = await readUrls(urls, file);
-  return await interruptible((signal) => onEach(backends, () => fetchMeasured(checked, options), signal));
+async function fetchAsAsked(command: FetchCommand): Promise<readonly BackendRun[]> {
+  const urls = await readUrls(command.urls, command.file);
+  const targets = await targetsOf(command, urls);
+  const work = (): Operation<Measured> => fetchMeasured(urls, { ...command.options, targets });
+  return await interruptible((signal) => onEach(command.backends, work, signal));
+}
+
+async function targetsOf(
+  { output, checksums }: FetchCommand,
+  urls: readonly string[],
+): Promise<readonly Target[] | undefined> {
+  if (output === undefined) return undefined;
+  const known = checksums === undefined ? new Map<string, string>() : await readChecksums(checksums);
+  const targets = saveTargets(urls, output, known);
+  try {
+    await mkdir(output, { recursive: true });
+  } catch (error) {
+    throw new UserError(`${output} cannot be made a folder: ${(error as Error).message}`);
+  }
+  return targets;
 }
 
 function isComplete({ results }: BackendRun): boolean {

@@ -1,6 +1,7 @@
 /** What the user sees in the end: the runs side by side, as tables or as JSON. */
 import type { FetchResult } from "./fetch-all.ts";
 import { type BackendRun, doAgree } from "./fetch-on.ts";
+import { size } from "./size.ts";
 import { type Cell, type Column, paint, table } from "./table.ts";
 
 type Runs = readonly BackendRun[];
@@ -51,7 +52,7 @@ function resultRow(url: string, results: readonly FetchResult[]): readonly Cell[
   const isFetched = results.every(({ error }) => error === undefined);
   return [
     { text: merged(results.map(({ status }) => String(status ?? "–"))), style: isFetched ? "green" : "red" },
-    { text: merged(results.map(({ bytes }) => size(bytes))) },
+    { text: merged(results.map(({ bytes }) => (bytes === undefined ? "–" : size(bytes)))) },
     { text: merged(results.map(({ tries }) => String(tries))) },
     ...results.map(({ ms }): Cell => ({ text: duration(ms) })),
     { text: url },
@@ -100,10 +101,4 @@ function verdict(runs: Runs): string {
 
 function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
-}
-
-function size(bytes: number | undefined): string {
-  if (bytes === undefined) return "–";
-  if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -13,6 +13,8 @@ describe("parseCommandLine", () => {
       file: "list",
       backends: ["kernel", "native"],
       options: { total: 3, perHost: 2, timeout: 100, retries: 0, backoff: 0, maxBytes: 9 },
+      output: undefined,
+      checksums: undefined,
       json: true,
     });
   });
@@ -24,6 +26,8 @@ describe("parseCommandLine", () => {
       file: undefined,
       backends: ["kernel"],
       options: defaults,
+      output: undefined,
+      checksums: undefined,
       json: false,
     });
   });
@@ -44,6 +48,8 @@ describe("parseCommandLine", () => {
     ["--retries 99999999999999999999", "Give a whole number, 0 or more."],
     ["--max-bytes NaN", "Give a whole number, 0 or more."],
     ["--json=yes", "does not take an argument"],
+    ["--checksums list", "--checksums goes with --output."],
+    ["--output dir --backend both", "--output goes with one backend"],
     ["--backend bun", 'There is no backend "bun". Give one of: kernel, native, both.'],
     ["demo --total 3", "The demo takes no --total"],
   ])("refuses %s in one line", (args, message) => {

@@ -1,0 +1,42 @@
+/** The client. Nothing here needs Node to be imported: what does is loaded when it is used. */
+export type { Credentials } from "./authentication.ts";
+export type { BodyInit, BodyOptions } from "./body.ts";
+export type { TlsOptions } from "./connector.ts";
+export {
+  BodyTooLarge,
+  ChunkTimeout,
+  ConnectionFailed,
+  ConnectTimeout,
+  DecompressionFailed,
+  FirstByteTimeout,
+  InvalidResponse,
+  PoolTimeout,
+  RedirectError,
+  RequestTimeout,
+  type TimeoutPhase,
+  TotalTimeout,
+} from "./errors.ts";
+export { HttpHeaders } from "./headers.ts";
+export type { HeadersInit } from "./headers.ts";
+export type { TransportName } from "./load-transport.ts";
+export type { Middleware as ClientMiddleware, Next } from "./middleware.ts";
+export type { ProxyOptions } from "./proxy.ts";
+export type { ClientRequest, RequestChanges, RequestOptions } from "./request.ts";
+export { type BodyReceiveStream, type ClientResponse, StatusError } from "./response.ts";
+export type { RetryPolicy } from "./retry.ts";
+export { type ClientOptions, ClientSession, type SessionDefaults } from "./session.ts";
+export type { SessionEventOptions } from "./session-connections.ts";
+export type { QueryInit } from "./target.ts";
+export type { TimeoutOptions } from "./timeouts.ts";
+export type { Trace, TracedRequest } from "./trace.ts";
+export type { ClientStatistics } from "./transport.ts";
+export type { ConnectionOptions } from "./undici-transport.ts";
+export * from "../events/index.ts";
+export {
+  connectWebSocket,
+  type ConnectWebSocketOptions,
+  WebSocketClosedError,
+  WebSocketHandshakeError,
+  WebSocketStream,
+  type Message,
+} from "../websocket/index.ts";

@@ -1,0 +1,305 @@
+/**
+ * One connection: a task that lives as long as the socket, and below its scope a task for each request.
+ *
+ * Invariant: the requests of a connection are answered one after the other, in the order in which they came; once the
+ * socket is closed none is begun, and once the task has ended the socket is destroyed.
+ */
+import type { ServerResponse as NodeResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import {
+  BrokenResourceError,
+  cancellationPending,
+  type Coroutine,
+  Event,
+  isCancelled,
+  moveOnAfter,
+  type Operation,
+  perform,
+  type Task,
+  type TaskGroup,
+  taskGroup,
+} from "@anyloop/core";
+import { Deque } from "@anyloop/core/lowlevel";
+import type { AccessLog } from "./access-log.ts";
+import { headOf } from "./head.ts";
+import { HttpError } from "./http-error.ts";
+import type { Limits } from "./limits.ts";
+import type { RequestHome, ServerRequest } from "./request.ts";
+import { ServerResponse, type StreamSource } from "./response.ts";
+import type { Route, Router } from "./router.ts";
+import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
+import { answered } from "./handle.ts";
+
+/** What connections share. */
+export interface ConnectionHome extends RequestHome {
+  readonly router: Router;
+  readonly limits: Limits;
+  readonly keepAlive: string;
+  readonly accessLog: AccessLog | undefined;
+  readonly counts: { requests: number; active: number };
+  report(error: unknown, request: ServerRequest | undefined): void;
+}
+
+/** Requests that may wait behind the one that is answered before we stop reading. */
+const pipelineLimit = 16;
+/** Milliseconds in which a client that was refused in the midst of its body can read why. */
+const lingerTime = 1_000;
+/** The client has gone before it was answered: nginx's own status, for logs. */
+const clientGone = 499;
+
+/** A request on its way through the server. `raw` is undefined where another protocol is asked for. */
+class Exchange {
+  readonly request: ServerRequest;
+  readonly raw: NodeResponse | undefined;
+  readonly startedAt: number;
+  route: Route | undefined = undefined;
+  task: Task<void> | undefined = undefined;
+  isAnswering = false;
+  status = clientGone;
+  bytes = 0;
+
+  constructor(request: ServerRequest, raw: NodeResponse | undefined, startedAt: number) {
+    this.request = request;
+    this.raw = raw;
+    this.startedAt = startedAt;
+  }
+}
+
+export class Connection {
+  readonly socket: Duplex;
+  /** How often the server has found it idle since its last request. */
+  idleRounds = 0;
+  private readonly home: ConnectionHome;
+  private readonly closed = new Event();
+  private readonly waiting = new Deque<Exchange>();
+  private group: TaskGroup | undefined = undefined;
+  private current: Exchange | undefined = undefined;
+  private isPaused = false;
+
+  constructor(socket: Duplex, home: ConnectionHome) {
+    this.socket = socket;
+    this.home = home;
+    socket.once("close", () => this.vanish());
+  }
+
+  /** Whether it waits for a request. */
+  get isIdle(): boolean {
+    return this.current === undefined;
+  }
+
+  /** The task of the connection: until the socket is closed and the handlers have ended. */
+  live(): Operation<void> {
+    return perform(this, this.doLive);
+  }
+
+  private *doLive(): Coroutine<void> {
+    try {
+      if (!this.closed.isSet) yield* taskGroup((group) => this.host(group), { name: "connection" });
+    } finally {
+      this.socket.destroy();
+    }
+  }
+
+  /** A request has come. */
+  arrive(request: ServerRequest, raw: NodeResponse | undefined): void {
+    this.idleRounds = 0;
+    const startedAt = this.home.accessLog === undefined ? 0 : performance.now();
+    const exchange = new Exchange(request, raw, startedAt);
+    if (this.current === undefined && this.group !== undefined) {
+      this.begin(exchange, this.group);
+      return;
+    }
+    this.waiting.push(exchange);
+    if (this.waiting.size < pipelineLimit || this.isPaused) return;
+    this.isPaused = true;
+    this.socket.pause();
+  }
+
+  private *host(group: TaskGroup): Coroutine<void> {
+    this.group = group;
+    this.beginNext();
+    yield* this.closed.wait();
+  }
+
+  private begin(exchange: Exchange, group: TaskGroup): void {
+    this.current = exchange;
+    this.home.counts.requests++;
+    this.home.counts.active++;
+    exchange.task = group.startSoon(perform(this, this.answer, exchange));
+  }
+
+  private beginNext(): void {
+    const next = this.waiting.shift();
+    if (next !== undefined && this.group !== undefined && !this.closed.isSet) this.begin(next, this.group);
+    if (!this.isPaused || this.waiting.size > 0) return;
+    this.isPaused = false;
+    this.socket.resume();
+  }
+
+  /** The socket is closed, by whomever. */
+  private vanish(): void {
+    const { current } = this;
+    if (current !== undefined) {
+      current.request.vanish();
+      if (current.route?.options.cancelOnDisconnect === true) current.task?.cancel("the client has vanished");
+    }
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift())
+      next.request.vanish();
+    this.closed.set();
+  }
+
+  private *answer(exchange: Exchange): Coroutine<void> {
+    try {
+      const response = yield* this.respond(exchange);
+      if (response.status === 101 && exchange.raw === undefined) {
+        exchange.status = 101;
+        this.socket.destroy();
+      } else {
+        const rest = this.deliver(response, exchange);
+        if (rest !== undefined) yield* rest;
+      }
+    } catch (error) {
+      if (isCancelled(error) && cancellationPending()) {
+        this.apologize(exchange);
+        throw error;
+      }
+      this.socket.destroy();
+      this.report(error, exchange);
+    } finally {
+      this.over(exchange);
+    }
+  }
+
+  /** The handler's answer, or what is said where it has none. */
+  private *respond(exchange: Exchange): Coroutine<ServerResponse> {
+    const { request } = exchange;
+    try {
+      checkHead(request, this.home.limits);
+      const route = this.home.router.find(request);
+      exchange.route = route;
+      if (route.options.bodySize !== undefined) request.limitBody(route.options.bodySize);
+      const response = answered(yield* route.handle(request));
+      // Worked out here, where what is wrong with them can still be told.
+      if (response.hasHeaders) void response.headers;
+      return response;
+    } catch (error) {
+      if (isCancelled(error) && cancellationPending()) throw error;
+      return this.explain(error, exchange);
+    }
+  }
+
+  private explain(error: unknown, exchange: Exchange): ServerResponse {
+    if (error instanceof HttpError) {
+      return ServerResponse.text(`${error.message}\n`, { status: error.status, headers: error.headers });
+    }
+    this.report(error, exchange);
+    return ServerResponse.text("Internal Server Error\n", { status: 500 });
+  }
+
+  /** Sends the response, and gives what is left to be done if that takes time. */
+  private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
+    const { request, raw } = exchange;
+    if (this.socket.destroyed)
+      return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
+    exchange.isAnswering = true;
+    exchange.status = response.status;
+    if (raw === undefined) {
+      this.socket.end(lastWords(response));
+      return undefined;
+    }
+    // While a stream is sent the rest of the body may be read; behind a whole response nobody will.
+    const isRefused = !request.isBodyComplete && !response.isStreamed;
+    const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet;
+    const to = this.destination(request, raw, isLast);
+    if (response.isStreamed) return this.pour(response, exchange, to);
+    exchange.bytes = sendWhole(response, to);
+    if (!request.isBodyComplete) return this.linger(request);
+    // Otherwise the runtime closes it, once it has sent everything.
+    if (isLast && raw.socket === null) (this.socket as Soon).destroySoon?.();
+    // A client that asks and asks and takes nothing must not fill our memory.
+    else if (this.socket.writableNeedDrain) return taken(this.socket, to);
+    return undefined;
+  }
+
+  private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
+    exchange.bytes = yield* sendStream(response, to);
+    if (!exchange.request.isBodyComplete) yield* this.linger(exchange.request);
+  }
+
+  private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
+    const { limits, keepAlive } = this.home;
+    return {
+      raw,
+      socket: this.socket,
+      writeTime: limits.writeTime,
+      isHead: request.method === "HEAD",
+      isLast,
+      keepAlive,
+    };
+  }
+
+  /** Closing on bytes that were not read would throw away what the client has yet to read of us. */
+  private *linger(request: ServerRequest): Coroutine<void> {
+    request.raw.discard();
+    this.socket.end();
+    yield* moveOnAfter(lingerTime, this.closed.wait());
+    this.socket.destroy();
+  }
+
+  /** The handler was cancelled: the client is told to come again, if it was told nothing yet. */
+  private apologize({ raw, isAnswering }: Exchange): void {
+    if (raw === undefined || isAnswering || this.socket.destroyed) this.socket.destroy();
+    else this.socket.end(lastWords(new ServerResponse(undefined, { status: 503 })));
+  }
+
+  private over(exchange: Exchange): void {
+    const { accessLog, counts } = this.home;
+    counts.active--;
+    if (accessLog !== undefined) this.log(accessLog, exchange);
+    this.current = undefined;
+    this.beginNext();
+  }
+
+  private log(accessLog: AccessLog, { request, status, bytes, startedAt }: Exchange): void {
+    try {
+      accessLog({ request, status, bytes, duration: performance.now() - startedAt });
+    } catch (error) {
+      this.home.report(error, request);
+    }
+  }
+
+  /** A client that has gone is no error of the server's. */
+  private report(error: unknown, { request }: Exchange): void {
+    if (error instanceof BrokenResourceError && this.socket.destroyed) return;
+    this.home.report(error, request);
+  }
+}
+
+interface Soon {
+  destroySoon?(): void;
+}
+
+/** A response on a connection that nothing else will be said on. */
+function lastWords(response: ServerResponse): string {
+  const body = typeof response.body === "string" ? response.body : "";
+  return headOf(response, Buffer.byteLength(body), "connection: close\r\n") + body;
+}
+
+/** What the parser lets pass and we do not. @throws HttpError. */
+function checkHead({ raw }: ServerRequest, limits: Limits): void {
+  const { rawHeaders } = raw;
+  if (rawHeaders.length > 2 * limits.headerCount) {
+    throw new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
+  }
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  // Two hosts: one for the proxy that checked, another for us (RFC 9112, 3.2).
+  if (hosts > 1) throw new HttpError(400, "The request has more than one Host field.");
+  const coding = raw.headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    throw new HttpError(501, "Of the transfer codings only chunked is understood.");
+  }
+}

@@ -1,0 +1,374 @@
+/** Which connection a request goes on, what becomes of it when the request is cancelled, and how long anything may take. */
+import {
+  CancelScope,
+  ClosedResourceError,
+  type Coroutine,
+  moveOnAfter,
+  type Operation,
+  shield,
+  sleep,
+  taskGroup,
+  TimeoutError,
+  use,
+} from "@anyloop/core";
+import {
+  ChunkTimeout,
+  ClientSession,
+  ConnectionFailed,
+  ConnectTimeout,
+  FirstByteTimeout,
+  PoolTimeout,
+  TotalTimeout,
+} from "@anyloop/http/client";
+import { expect } from "vitest";
+import { caught, each, eachOnUndici } from "./each-real.ts";
+import { type Handler, httpServer, rawServer, type TestServer, withServer } from "./servers.ts";
+
+const hello: Handler = (_request, response) => response.end("hello");
+
+/** Answers `/slow` never, `/half` half, `/big` more than fits anywhere, others at once. */
+const mixed: Handler = (request, response) => {
+  if (request.url === "/slow") return;
+  if (request.url === "/half") {
+    response.setHeader("content-length", "10");
+    response.write("half");
+    return;
+  }
+  response.end(request.url === "/big" ? Buffer.alloc(5_000_000) : "quick");
+};
+
+function* quick(session: ClientSession): Coroutine<void> {
+  expect(yield* (yield* session.get("/quick")).text()).toBe("quick");
+}
+
+function* untilClosed(server: TestServer, open: number): Coroutine<void> {
+  while (server.open() > open) yield* sleep(1);
+}
+
+const clean = { connections: 0, idle: 0, active: 0, waiting: 0 };
+
+eachOnUndici("one connection serves one request after another", () =>
+  withServer(hello, function* (session, server) {
+    for (let at = 0; at < 20; at++) yield* (yield* session.get("/")).text();
+    expect(server.accepted()).toBe(1);
+    expect(session.statistics()).toMatchObject({ connections: 1, idle: 1, active: 0 });
+  }),
+);
+
+eachOnUndici("a short body that nobody reads frees its connection", () =>
+  withServer(hello, function* (session, server) {
+    for (let at = 0; at < 5; at++) yield* session.get("/");
+    expect(server.accepted()).toBe(1);
+  }),
+);
+
+eachOnUndici("no more connections than allowed, first come, first served", () => {
+  const asked: string[] = [];
+  const order: string[] = [];
+  return withServer(
+    (request, response) => {
+      order.push(request.url ?? "");
+      setTimeout(() => response.end("x"), 5);
+    },
+    function* (session, server) {
+      let waiting = 0;
+      yield* (yield* session.get("/")).text();
+      order.length = 0;
+      yield* taskGroup(function* (group) {
+        for (let at = 0; at < 10; at++) {
+          group.startSoon(function* () {
+            // A backend with a seed starts tasks in an order of its own.
+            asked.push(`/${String(at)}`);
+            yield* (yield* session.get(`/${String(at)}`)).text();
+          });
+        }
+        while (order.length === 0) yield* sleep(1);
+        ({ waiting } = session.statistics());
+      });
+      expect(waiting).toBe(8);
+      expect(order).toEqual(asked);
+      expect(server.accepted()).toBe(2);
+      expect(session.statistics()).toMatchObject({ connections: 2, idle: 2, active: 0, waiting: 0 });
+    },
+    { maxConnectionsPerHost: 2 },
+  );
+});
+
+eachOnUndici("an idle connection to one host makes room for another host", () =>
+  use(httpServer(hello), (first) =>
+    use(httpServer(hello), (second) =>
+      use(new ClientSession({ maxConnections: 1 }), function* (session) {
+        for (const { url } of [first, second, first]) yield* (yield* session.get(url)).text();
+        expect(session.statistics()).toMatchObject({ connections: 1, idle: 1 });
+        expect([first.accepted(), second.accepted()]).toEqual([2, 1]);
+      }),
+    ),
+  ),
+);
+
+eachOnUndici("a server that closes after each answer is connected to again", () =>
+  withServer(
+    (_request, response) => {
+      response.setHeader("connection", "close");
+      response.end("bye");
+    },
+    function* (session, server) {
+      yield* taskGroup(function* (group) {
+        for (let at = 0; at < 6; at++) {
+          group.startSoon(function* () {
+            expect(yield* (yield* session.get("/")).text()).toBe("bye");
+          });
+        }
+      });
+      expect(server.accepted()).toBe(6);
+      while (session.statistics().connections > 0) yield* sleep(1);
+      expect(session.statistics()).toMatchObject(clean);
+    },
+    { maxConnections: 2 },
+  ),
+);
+
+eachOnUndici("a connection that the server closed while it was idle is no reason to fail", () =>
+  use(
+    rawServer((socket) => {
+      socket.on("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        // The client finds out when it writes.
+        setTimeout(() => socket.resetAndDestroy(), 1);
+      });
+    }),
+    (server) =>
+      use(new ClientSession({ baseUrl: server.url }), function* (session) {
+        for (let at = 0; at < 20; at++) {
+          expect(yield* (yield* session.get("/")).text()).toBe("ok");
+          const until = performance.now() + 1.2;
+          while (performance.now() < until); // nobody sees the reset come
+        }
+      }),
+  ),
+);
+
+each("cancelled before it began, nothing is sent", () =>
+  withServer(hello, function* (session, server) {
+    const scope = new CancelScope();
+    yield* scope.run(function* () {
+      scope.cancel();
+      yield* session.get("/");
+    });
+    expect(scope.cancelledCaught).toBe(true);
+    expect(server.accepted()).toBe(0);
+  }),
+);
+
+each("cancelled while it waits for an answer, its connection is closed", () =>
+  withServer(mixed, function* (session, server) {
+    expect(yield* moveOnAfter(30, session.get("/slow"))).toBeUndefined();
+    expect(session.statistics().active).toBe(0);
+    yield* untilClosed(server, 0);
+    yield* quick(session);
+  }),
+);
+
+each("cancelled in the middle of the body, its connection is closed", () =>
+  withServer(mixed, function* (session, server) {
+    const response = yield* session.get("/half");
+    expect(yield* moveOnAfter(20, response.text())).toBeUndefined();
+    yield* untilClosed(server, 0);
+    const stream = (yield* session.get("/half")).stream();
+    yield* stream.receive();
+    expect(yield* moveOnAfter(20, stream.receive())).toBeUndefined();
+    yield* untilClosed(server, 0);
+    expect(yield* caught(stream.receive())).toBeInstanceOf(ClosedResourceError);
+    expect(session.statistics().active).toBe(0);
+  }),
+);
+
+eachOnUndici("cancelled after the body had come, its connection is kept", () =>
+  withServer(mixed, function* (session, server) {
+    const scope = new CancelScope();
+    yield* scope.run(function* () {
+      const response = yield* session.get("/quick");
+      scope.cancel();
+      yield* response.text();
+    });
+    expect(scope.cancelledCaught).toBe(true);
+    yield* quick(session);
+    expect(server.accepted()).toBe(1);
+  }),
+);
+
+each("a shield lets a request come to its end", () =>
+  withServer(
+    (_request, response) => setTimeout(() => response.end("done"), 20),
+    function* (session) {
+      let text = "";
+      const scope = new CancelScope({ timeout: 5 });
+      yield* scope.run(function* () {
+        yield* shield(function* () {
+          text = yield* (yield* session.get("/")).text();
+        });
+        yield* sleep(0);
+      });
+      expect([scope.cancelledCaught, text]).toEqual([true, "done"]);
+    },
+  ),
+);
+
+eachOnUndici("cancelled while it waits for a connection, it leaves the line", () =>
+  withServer(
+    mixed,
+    function* (session) {
+      yield* taskGroup(function* (group) {
+        const first = group.startSoon(session.get("/slow"));
+        yield* sleep(10);
+        expect(yield* moveOnAfter(10, session.get("/quick"))).toBeUndefined();
+        expect(session.statistics()).toMatchObject({ connections: 1, active: 1, waiting: 0 });
+        group.startSoon(() => quick(session));
+        yield* sleep(5);
+        first.cancel();
+      });
+      expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
+    },
+    { maxConnections: 1 },
+  ),
+);
+
+eachOnUndici("cancelled while it connects, the attempt is broken off", () =>
+  use(new ClientSession({ timeout: { connect: Infinity } }), function* (session) {
+    // TEST-NET: packets go nowhere, or a router refuses; either way nobody answers in time.
+    const outcome = yield* caughtOrMoved(30, session.get("http://192.0.2.1/"));
+    expect(outcome === undefined || outcome instanceof ConnectionFailed).toBe(true);
+    while (session.statistics().closing > 0) yield* sleep(1);
+    expect(session.statistics()).toMatchObject(clean);
+  }),
+);
+
+function* caughtOrMoved(milliseconds: number, work: Operation<unknown>): Coroutine<unknown> {
+  try {
+    return yield* moveOnAfter(milliseconds, work);
+  } catch (error) {
+    return error;
+  }
+}
+
+each("close() lets go of a response, and of its connection", () =>
+  withServer(mixed, function* (session, server) {
+    yield* use(session.get("/half"), function* (response) {
+      expect(response.status).toBe(200);
+    });
+    yield* untilClosed(server, 0);
+    const big = yield* session.get("/big");
+    yield* big.close();
+    yield* big.close();
+    yield* untilClosed(server, 0);
+    expect(session.statistics().active).toBe(0);
+  }),
+);
+
+each("closing the session ends what is under way, and leaves nothing", () =>
+  use(httpServer(mixed), function* (server) {
+    const session = new ClientSession({ baseUrl: server.url, maxConnections: 3 });
+    const errors = yield* taskGroup(function* (group) {
+      const tasks = ["/slow", "/half", "/slow", "/slow"].map((path) =>
+        group.startSoon(function* () {
+          return yield* caught(
+            use(session.get(path), function* (response) {
+              yield* response.text();
+            }),
+          );
+        }),
+      );
+      yield* sleep(40);
+      yield* session.close();
+      const found: unknown[] = [];
+      for (const task of tasks) found.push(yield* task.join());
+      return found;
+    });
+    for (const error of errors) expect(error).toBeInstanceOf(ClosedResourceError);
+    expect(session.statistics()).toMatchObject({ ...clean, closing: 0 });
+    yield* untilClosed(server, 0);
+    expect(yield* caught(session.get("/quick"))).toBeInstanceOf(ClosedResourceError);
+    yield* session.close();
+  }),
+);
+
+each("total: the whole of a request, its body included", () =>
+  withServer(mixed, function* (session, server) {
+    const error = yield* caught(session.get("/slow", { timeout: 20 }));
+    expect(error).toBeInstanceOf(TotalTimeout);
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect(error).toMatchObject({ name: "TotalTimeout", phase: "total", milliseconds: 20, code: "TIMEOUT" });
+    const response = yield* session.get("/half", { timeout: { total: 60 } });
+    expect(yield* caught(response.text())).toBeInstanceOf(TotalTimeout);
+    yield* untilClosed(server, 0);
+    expect(session.statistics().active).toBe(0);
+  }),
+);
+
+each("firstByte: from the request to the answer", () =>
+  withServer(
+    mixed,
+    function* (session) {
+      expect(yield* caught(session.get("/slow"))).toBeInstanceOf(FirstByteTimeout);
+      yield* quick(session);
+    },
+    { timeout: { firstByte: 60 } },
+  ),
+);
+
+each("betweenChunks: while the body is read, from one piece to the next", () =>
+  withServer(
+    (_request, response) => {
+      let pieces = 0;
+      const timer = setInterval(() => {
+        if (pieces++ < 6) response.write("piece");
+        else clearInterval(timer);
+      }, 15);
+      response.on("close", () => clearInterval(timer));
+    },
+    function* (session) {
+      const started = performance.now();
+      const response = yield* session.get("/", { timeout: { betweenChunks: 60 } });
+      expect(yield* caught(response.text())).toBeInstanceOf(ChunkTimeout);
+      expect(performance.now() - started).toBeGreaterThan(120);
+    },
+  ),
+);
+
+eachOnUndici("pool: waiting for a connection", () =>
+  withServer(
+    mixed,
+    function* (session) {
+      yield* taskGroup(function* (group) {
+        const first = group.startSoon(session.get("/slow"));
+        yield* sleep(10);
+        expect(yield* caught(session.get("/quick"))).toBeInstanceOf(PoolTimeout);
+        first.cancel();
+      });
+      expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
+      yield* quick(session);
+    },
+    { maxConnections: 1, timeout: { pool: 20 } },
+  ),
+);
+
+eachOnUndici("connect: TCP and TLS together", () =>
+  use(
+    rawServer((socket) => socket.resume()),
+    (server) =>
+      use(new ClientSession({ timeout: { connect: 30 } }), function* (session) {
+        // Accepts, and never says a word of TLS.
+        const error = yield* caught(session.get(`https://127.0.0.1:${String(server.port)}/`));
+        expect(error).toBeInstanceOf(ConnectTimeout);
+        while (server.open() > 0 || session.statistics().closing > 0) yield* sleep(1);
+        expect(session.statistics()).toMatchObject(clean);
+      }),
+  ),
+);
+
+each("a limit that is no time is refused", () =>
+  use(new ClientSession(), function* (session) {
+    expect(String(yield* caught(session.get("http://127.0.0.1:1/", { timeout: 0 })))).toContain("total");
+    expect(() => new ClientSession({ timeout: { pool: Number.NaN } })).toThrow("pool");
+  }),
+);

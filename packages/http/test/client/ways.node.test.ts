@@ -1,0 +1,285 @@
+/** The ways to a server: TLS, HTTP/2, Unix sockets, proxies, a look-up that is remembered. */
+import dns from "node:dns";
+import { createServer as createHttpServer, type Server } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
+import { createSecureServer } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
+import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
+import { expect, vi } from "vitest";
+import { authority, certificate, expired, key } from "../certificates.ts";
+import { caught, eachOnUndici } from "./each-real.ts";
+import { bodyOf, type Handler, httpServer, httpsServer, otherServer, type TestServer } from "./servers.ts";
+
+const tls = { ca: authority };
+const hello: Handler = (request, response) =>
+  response.end(`hello ${request.httpVersion} ${request.headers.host ?? ""}`);
+
+eachOnUndici("TLS: a certificate that is trusted, and those that are not", () =>
+  use(httpsServer({ key, cert: certificate }, hello), function* (server) {
+    yield* use(new ClientSession({ tls }), function* (session) {
+      const url = server.url.replace("127.0.0.1", "localhost");
+      expect(yield* (yield* session.get(url)).text()).toContain("hello 1.1 localhost");
+    });
+    yield* use(new ClientSession(), function* (session) {
+      const error = yield* caught(session.get(server.url));
+      expect(error).toBeInstanceOf(ConnectionFailed);
+      expect(String(error)).toContain("certificate");
+      expect(session.statistics()).toMatchObject({ connections: 0, active: 0 });
+    });
+    yield* use(httpsServer({ key, cert: expired }, hello), (old) =>
+      use(new ClientSession({ tls }), function* (session) {
+        expect(yield* caught(session.get(old.url))).toMatchObject({ code: "CERT_HAS_EXPIRED" });
+      }),
+    );
+    yield* use(new ClientSession({ tls: { rejectUnauthorized: false } }), function* (session) {
+      expect((yield* session.get(server.url)).status).toBe(200);
+    });
+  }),
+);
+
+eachOnUndici("no redirect leads from https to http, unless it is allowed", () =>
+  use(httpServer(hello), (plain) =>
+    use(
+      httpsServer({ key, cert: certificate }, (_request, response) =>
+        response.writeHead(302, { location: plain.url }).end(),
+      ),
+      function* (server) {
+        yield* use(new ClientSession({ tls }), function* (session) {
+          expect(yield* caught(session.get(server.url))).toBeInstanceOf(RedirectError);
+        });
+        expect(plain.accepted()).toBe(0);
+        yield* use(new ClientSession({ tls, allowInsecureRedirects: true }), function* (session) {
+          expect((yield* session.get(server.url)).url).toBe(`${plain.url}/`);
+        });
+      },
+    ),
+  ),
+);
+
+function http2Server(streams: { open: number; most: number }) {
+  const server = createSecureServer({ key, cert: certificate, allowHTTP1: true }, (request, response) => {
+    streams.most = Math.max(streams.most, ++streams.open);
+    request.on("error", () => {});
+    request.stream?.on("close", () => streams.open--);
+    if (request.url === "/slow") return;
+    if (request.url === "/big") response.end(Buffer.alloc(1_000_000, "x"));
+    else if (request.method === "POST") void bodyOf(request as never).then((body) => response.end(body));
+    else setTimeout(() => response.end(`version ${request.httpVersion}`), 5);
+  });
+  return otherServer(server as unknown as Server, "https");
+}
+
+eachOnUndici("HTTP/2, where the server offers it: one connection for many requests", () => {
+  const streams = { open: 0, most: 0 };
+  const secured: string[] = [];
+  const trace: Trace = { secured: (_request, _time, protocol) => void secured.push(protocol) };
+  return use(http2Server(streams), (server) =>
+    use(new ClientSession({ tls, baseUrl: server.url, trace }), function* (session) {
+      const first = yield* session.get("/");
+      expect(yield* first.text()).toBe("version 2.0");
+      expect(first.headers.get("date")).toBeDefined();
+      yield* taskGroup(function* (group) {
+        for (let at = 0; at < 30; at++) {
+          group.startSoon(function* () {
+            expect(yield* (yield* session.get("/")).text()).toBe("version 2.0");
+          });
+        }
+      });
+      expect(streams.most).toBeGreaterThan(10);
+      expect(server.accepted()).toBe(1);
+      expect(secured).toEqual(["h2"]);
+      expect((yield* (yield* session.get("/big")).bytes()).length).toBe(1_000_000);
+      expect(yield* (yield* session.post("/", { body: "x".repeat(100_000) })).text()).toHaveLength(100_000);
+      expect(session.statistics()).toMatchObject({ connections: 1, idle: 1, active: 0 });
+    }),
+  );
+});
+
+eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connection to the others", () => {
+  const streams = { open: 0, most: 0 };
+  return use(http2Server(streams), (server) =>
+    use(new ClientSession({ tls, baseUrl: server.url }), function* (session) {
+      yield* (yield* session.get("/")).text();
+      yield* taskGroup(function* (group) {
+        group.startSoon(function* () {
+          expect(yield* moveOnAfter(20, session.get("/slow"))).toBeUndefined();
+        });
+        group.startSoon(function* () {
+          const stream = (yield* session.get("/big")).stream();
+          yield* stream.receive();
+          yield* stream.close();
+        });
+        for (let at = 0; at < 5; at++) {
+          yield* sleep(10);
+          expect(yield* (yield* session.get("/")).text()).toBe("version 2.0");
+        }
+      });
+      while (streams.open > 0) yield* sleep(1);
+      expect(server.accepted()).toBe(1);
+      expect(session.statistics()).toMatchObject({ connections: 1, active: 0 });
+    }),
+  );
+});
+
+eachOnUndici("HTTP/2 can be declined", () => {
+  const streams = { open: 0, most: 0 };
+  return use(http2Server(streams), (server) =>
+    use(new ClientSession({ tls, baseUrl: server.url, http2: false }), function* (session) {
+      expect(yield* (yield* session.get("/")).text()).toBe("version 1.1");
+    }),
+  );
+});
+
+let sockets = 0;
+
+eachOnUndici("a Unix socket", () => {
+  const socketPath = path.join(tmpdir(), `anyloop-http-${String(process.pid)}-${String(sockets++)}.sock`);
+  return use(httpServer(hello, socketPath), () =>
+    use(new ClientSession({ socketPath, baseUrl: "http://docker" }), function* (session) {
+      expect(yield* (yield* session.get("/")).text()).toBe("hello 1.1 docker");
+    }),
+  );
+});
+
+/** A proxy that notes what it is asked: whole URLs, and tunnels. */
+function* proxyServer(log: string[], status = 200): Coroutine<TestServer> {
+  const server = createHttpServer((request, response) => {
+    log.push(
+      `${request.method ?? ""} ${request.url ?? ""} ${request.headers["proxy-authorization"] ?? ""}`.trim(),
+    );
+    response.end(`proxied for ${request.headers.host ?? ""}`);
+  });
+  server.on("connect", (request, socket: Socket) => {
+    log.push(`CONNECT ${request.headers["proxy-authorization"] ?? ""}`.trim());
+    socket.on("error", () => {});
+    if (status !== 200) {
+      socket.end(`HTTP/1.1 ${String(status)} No\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
+    const [host, port] = (request.url ?? "").split(":");
+    const far = connect(Number(port), host, () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      far.pipe(socket).pipe(far);
+    });
+    far.on("error", () => socket.destroy());
+  });
+  return yield* otherServer(server, "http");
+}
+
+eachOnUndici("a proxy: whole URLs for http, a tunnel for https, its own credentials", function* () {
+  const log: string[] = [];
+  const proxy = yield* proxyServer(log);
+  const proof = `Basic ${btoa("me:pass")}`;
+  yield* use(proxy, () =>
+    use(httpsServer({ key, cert: certificate }, hello), (secure) =>
+      use(new ClientSession({ tls, proxy: proxy.url.replace("//", "//me:pass@") }), function* (session) {
+        expect(yield* (yield* session.get("http://example.com/a?b")).text()).toBe("proxied for example.com");
+        expect(yield* (yield* session.get(secure.url)).text()).toContain("hello 1.1");
+        expect(yield* (yield* session.get(secure.url)).text()).toContain("hello 1.1");
+        expect(log).toEqual([`GET http://example.com/a?b ${proof}`, `CONNECT ${proof}`]);
+        expect(secure.accepted()).toBe(1);
+      }),
+    ),
+  );
+});
+
+eachOnUndici("a proxy that refuses, and one that is not there", function* () {
+  const log: string[] = [];
+  const proxy = yield* proxyServer(log, 403);
+  yield* use(proxy, function* () {
+    yield* use(new ClientSession({ proxy: proxy.url }), function* (session) {
+      const error = yield* caught(session.get("https://example.com/"));
+      expect(error).toBeInstanceOf(ConnectionFailed);
+      expect(String(error)).toContain("403");
+      expect(session.statistics()).toMatchObject({ connections: 0, active: 0 });
+    });
+    yield* use(new ClientSession({ proxy: "http://127.0.0.1:1" }), function* (session) {
+      expect(yield* caught(session.get("https://example.com/"))).toBeInstanceOf(ConnectionFailed);
+      expect(yield* caught(session.get("http://example.com/"))).toBeInstanceOf(ConnectionFailed);
+    });
+  });
+});
+
+eachOnUndici("the proxies of the environment", function* () {
+  const log: string[] = [];
+  const proxy = yield* proxyServer(log);
+  const names = [
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "all_proxy",
+    "REQUEST_METHOD",
+  ];
+  const went = function* (
+    variables: Record<string, string>,
+    url: string,
+    options: { proxy?: false } = {},
+  ): Coroutine<boolean> {
+    log.length = 0;
+    for (const name of names) vi.stubEnv(name, variables[name]);
+    try {
+      yield* use(new ClientSession(options), (session) => moveOnAfter(200, () => caught(session.get(url))));
+    } catch {
+      // There is nobody behind the proxy.
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    return log.length > 0;
+  };
+  yield* use(proxy, function* ({ url, port }) {
+    const direct = "http://127.0.0.1:1/";
+    expect(yield* went({ http_proxy: url }, direct)).toBe(true);
+    expect(yield* went({ HTTP_PROXY: `127.0.0.1:${String(port)}` }, direct)).toBe(true);
+    expect(yield* went({ all_proxy: url }, "https://127.0.0.1:1/")).toBe(true);
+    expect(yield* went({ https_proxy: url }, "https://127.0.0.1:1/")).toBe(true);
+    expect(yield* went({ https_proxy: url }, direct)).toBe(false);
+    expect(yield* went({ HTTP_PROXY: url, REQUEST_METHOD: "GET" }, direct)).toBe(false);
+    expect(yield* went({ http_proxy: url }, direct, { proxy: false })).toBe(false);
+    for (const no_proxy of ["*", "127.0.0.1", "x.y, 127.0.0.1:1", "x 127.0.0.1", ".0.0.1"]) {
+      expect(yield* went({ http_proxy: url, no_proxy }, direct)).toBe(false);
+    }
+    for (const no_proxy of ["127.0.0.1:2", "27.0.0.1", ""]) {
+      expect(yield* went({ http_proxy: url, no_proxy }, direct)).toBe(true);
+    }
+  });
+});
+
+eachOnUndici(
+  "addresses are remembered for a while, failures are not, and overlapping look-ups are one",
+  () => {
+    let asked = 0;
+    const { lookup } = dns;
+    const counted = (...args: unknown[]): void => {
+      // A server that listens looks its own address up.
+      if (args[0] !== "127.0.0.1") asked++;
+      Reflect.apply(lookup, dns, args);
+    };
+    // Taken over by the session when it sends its first request.
+    dns.lookup = counted as typeof dns.lookup;
+    syncBuiltinESMExports();
+    return use(
+      httpServer((_request, response) => response.setHeader("connection", "close").end("x")),
+      (server) =>
+        use(new ClientSession({ dnsCache: 100 }), function* (session) {
+          const url = server.url.replace("127.0.0.1", "localhost");
+          yield* taskGroup(function* (group) {
+            for (let at = 0; at < 3; at++) group.startSoon(session.get(url));
+          });
+          dns.lookup = lookup;
+          syncBuiltinESMExports();
+          yield* session.get(url);
+          expect(asked).toBe(1);
+          yield* sleep(120);
+          yield* session.get(url);
+          expect(asked).toBe(2);
+          for (let at = 0; at < 2; at++) yield* caught(session.get("http://nowhere.invalid/"));
+          expect(asked).toBe(4);
+        }),
+    );
+  },
+);
