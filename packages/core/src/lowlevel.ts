@@ -17,8 +17,10 @@ export {
   suspend,
   type Waiter,
 } from "./suspend.ts";
+export { TimerEntry, TimerHeap } from "./timer-heap.ts";
 export { suspendOnHost } from "./suspend-on-host.ts";
 export { HostLeaf } from "./leaf.ts";
 export type { Strand } from "./strand.ts";
 export { closing, ReceiveStreamBase } from "./streams.ts";
+export { replaceDefaultBackend } from "./run.ts";
 export { whenBlocked } from "./when-blocked.ts";

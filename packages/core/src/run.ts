@@ -172,6 +172,21 @@ export function setDefaultBackend(backend: Backend): void {
     });
 }
 
+/**
+ * Sets another default backend for a while. Gives the function that sets the one before again, if there was one.
+ *
+ * ```ts
+ * const restore = replaceDefaultBackend(native());
+ * await sleep(1); // on native
+ * restore();
+ * ```
+ */
+export function replaceDefaultBackend(backend: Backend): () => void {
+  const { defaultBackend, runOutside } = realm;
+  setDefaultBackend(backend);
+  return () => void Object.assign(realm, { defaultBackend, runOutside });
+}
+
 function assertBackend(backend: unknown): asserts backend is Backend {
   if (typeof (backend as Partial<Backend> | undefined)?.open !== "function") {
     throw new UsageError(

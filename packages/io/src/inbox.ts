@@ -108,7 +108,10 @@ export class Inbox {
     const { socket } = this;
     const { readableLength } = socket;
     if (readableLength === 0) return undefined;
-    return (socket.read(Math.min(maxBytes, readableLength)) as Uint8Array | null) ?? undefined;
+    const bytes = socket.read(Math.min(maxBytes, readableLength)) as Uint8Array | null;
+    // The end may have come behind it, and is told only to somebody who looks.
+    if (socket.readableLength === 0) socket.read(0);
+    return bytes ?? undefined;
   }
 
   /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */

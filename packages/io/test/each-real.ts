@@ -24,7 +24,7 @@ export interface Gaps {
 }
 
 /** Why a test is not run here, if it is not. */
-function gapHere(gaps: Gaps | undefined): string | undefined {
+export function gapHere(gaps: Gaps | undefined): string | undefined {
   const { bun = false, deno = false } = gaps ?? {};
   const gap = "bun" in process.versions ? bun : "deno" in process.versions ? deno : false;
   return gap === false ? undefined : gap;

@@ -263,7 +263,7 @@ each("a client that does not shake hands is cut off, and holds up nobody", funct
   const plain = yield* listenTcp(0, { host: "127.0.0.1" });
   const serve = plain.serve.bind(plain);
   plain.serve = (handler) => serve(handler, { onError: (error) => failures.push(error) });
-  const listener = new TlsListener(plain, { ...server, handshakeTimeout: 50 });
+  const listener = new TlsListener(plain, { ...server, handshakeTimeout: 400 });
   const port = plain.addresses[0]?.port ?? 0;
   yield* taskGroup(function* (group) {
     group.startSoon(

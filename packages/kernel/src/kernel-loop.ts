@@ -3,8 +3,14 @@
  *
  * Invariant: a loop with something ready is in its kernel's line exactly once.
  */
-import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
-import { HeapEntry } from "./timer-heap.ts";
+import {
+  type Loop,
+  type LoopOptions,
+  type Runnable,
+  type Timer,
+  TimerEntry,
+  type TimerHandle,
+} from "@anyloop/core/lowlevel";
 
 /** What a loop needs of its kernel. */
 export interface Driver {
@@ -30,27 +36,28 @@ export interface Ready {
   shift(): Runnable | undefined;
 }
 
-export class KernelTimer extends HeapEntry implements TimerHandle {
+export class KernelTimer extends TimerEntry implements TimerHandle {
   readonly loop: KernelLoop;
-  readonly timer: Timer;
-  readonly cancels: boolean;
 
-  constructor(sequence: number, loop: KernelLoop, timer: Timer, cancels: boolean) {
-    super(sequence);
+  constructor(loop: KernelLoop, timer: Timer, order: "operation" | "deadline") {
+    super(timer, order);
     this.loop = loop;
-    this.timer = timer;
-    this.cancels = cancels;
   }
 
   cancel(): void {
     this.loop.driver.disarm(this);
   }
+
+  expire(): void {
+    const { loop, timer } = this;
+    loop.timers--;
+    if (this.cancels) loop.options.enter(() => timer.expired());
+    else timer.expired();
+  }
 }
 
 /** Steps between two looks at the clock. */
 const stepsPerLook = 16;
-
-let timers = 0;
 
 export class KernelLoop implements Loop {
   readonly driver: Driver;
@@ -114,7 +121,7 @@ export class KernelLoop implements Loop {
   }
 
   callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
-    const entry = new KernelTimer(timers++, this, timer, order === "deadline");
+    const entry = new KernelTimer(this, timer, order);
     this.driver.arm(entry, deadline);
     return entry;
   }

@@ -5,14 +5,20 @@
  * Invariant: whenever something is ready and no drain is on the way, exactly one tick is requested; whenever a timer is
  * set, the host timer is armed for the nearest one or a tick is requested.
  */
-import { type Backend, Deque, type Instrument, type LoopOptions, UsageError } from "@anyloop/core/lowlevel";
+import {
+  type Backend,
+  Deque,
+  type Instrument,
+  type LoopOptions,
+  TimerHeap,
+  UsageError,
+} from "@anyloop/core/lowlevel";
 import { SeededRing } from "./batch.ts";
 import type { VirtualClock } from "./clock.ts";
 import { watchProcess } from "./deadlock.ts";
 import { detectHost, type Host } from "./host.ts";
 import { type Driver, KernelLoop, type KernelTimer } from "./kernel-loop.ts";
 import { seeded } from "./random.ts";
-import { TimerHeap } from "./timer-heap.ts";
 
 export interface KernelOptions {
   /** Time: the host's if not given. A `VirtualClock` serves one kernel. */
@@ -188,7 +194,7 @@ class KernelDriver implements Kernel, Driver {
     // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
     if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
     this.jobsUntilLook = jobsPerLook;
-    this.fire();
+    if (this.timers.top !== undefined) this.timers.expire(this.now());
     this.drain();
   };
 
@@ -225,22 +231,6 @@ class KernelDriver implements Kernel, Driver {
     this.requested = true;
     if (this.host.now() < this.sliceEnd) this.host.soon(this.tick);
     else this.host.turn(this.turn);
-  }
-
-  /** Everything due, operations first: what is done in time is not cancelled by the deadline that it met. */
-  private fire(): void {
-    const { timers } = this;
-    if (timers.top === undefined) return;
-    const now = this.now();
-    let deadlines: KernelTimer[] | undefined;
-    while (timers.deadline <= now) {
-      const { top } = timers;
-      this.remove(top);
-      if (top.cancels) (deadlines ??= []).push(top);
-      else top.timer.expired();
-    }
-    if (deadlines === undefined) return;
-    for (const { loop, timer } of deadlines) loop.options.enter(() => timer.expired());
   }
 
   /** Nothing is ready: sleep until the nearest timer. */

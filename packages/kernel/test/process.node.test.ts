@@ -70,6 +70,36 @@ for (const backend of ["kernel()", "native()"]) {
   });
 }
 
+for (const backend of ["kernel()", "native()"]) {
+  test(`two tasks that pass items for ever, and one that swallows every cancellation, leave timers, I/O and Ctrl+C alive [${backend}]`, () => {
+    const { status, output } = runProgram(
+      `
+      process.once("SIGINT", () => {
+        console.log("interrupted");
+        process.exit(7);
+      });
+      const [send, receive] = memoryStream();
+      const scope = new core.CancelScope();
+      void run(() => taskGroup((group) => {
+        group.startSoon(function* () { for (;;) yield* send.send(1); });
+        group.startSoon(function* () { for (;;) yield* receive.receive(); });
+        group.startSoon(scope.run(function* () {
+          scope.cancel();
+          for (;;) try { yield* sleep(1); } catch {}
+        }));
+      }), { backend });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      console.log("timer");
+      await (await import("node:fs/promises")).readFile("package.json");
+      console.log("file");
+      process.kill(process.pid, "SIGINT");`,
+      backend,
+    );
+    expect(output).toBe("timer\nfile\ninterrupted\n");
+    expect(status).toBe(7);
+  });
+}
+
 test("a deadlock on a real host is told when the process has nothing left to do", () => {
   const { output } = runProgram(`
     const [, receive] = memoryStream();

@@ -1,11 +1,20 @@
 /**
- * The native backend: every step is a promise job and every timer the host's own, so tasks take turns with other promise
- * code as that code expects, and the host's tools see what they know.
+ * The native backend: every step is a promise job, so tasks take turns with other promise code as that code expects, and
+ * the host's tools see what they know.
  *
  * Invariant: one pump is on its way whenever a step is ready; each takes one step, so other promise code comes in between.
- * Promise jobs alone would starve I/O and timers: after a slice of them the next waits for a turn of the host.
+ * Promise jobs alone would starve I/O and timers: after a slice of them the next waits for a turn of the host. Whenever a
+ * timer is set, one of the host's is armed for the nearest or for an earlier time.
  */
-import { type Backend, Deque, hostTurn, type Instrument, UsageError } from "@anyloop/core/lowlevel";
+import {
+  type Backend,
+  Deque,
+  hostTurn,
+  type Instrument,
+  TimerEntry,
+  TimerHeap,
+  UsageError,
+} from "@anyloop/core/lowlevel";
 import type { Loop, LoopOptions, Runnable, Timer, TimerHandle } from "@anyloop/core/lowlevel";
 
 export interface NativeOptions {
@@ -32,9 +41,11 @@ function sliceIsOver(): boolean {
 }
 
 class NativeLoop implements Loop {
-  private readonly options: LoopOptions;
+  readonly options: LoopOptions;
   private readonly ready = new Deque<Runnable>();
-  private readonly timers = new Set<NativeTimer>();
+  private readonly timers = new TimerHeap<NativeTimer>();
+  private hostTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  private armedFor = Infinity;
   private isClosed = false;
   private isPumping = false;
   private readonly pump = (): void => {
@@ -49,6 +60,16 @@ class NativeLoop implements Loop {
     this.ready.shift()?.step();
     if (this.ready.size === 0 || this.isClosed) this.isPumping = false;
     else this.pumpLater();
+  };
+
+  /** The host serves the I/O of this turn first: what is done in time is not cancelled by the deadline that it met. */
+  private readonly fire = (): void => hostTurn(this.expire);
+  /** The host's timers fire up to a millisecond early: for what is not due yet one is armed again. */
+  private readonly expire = (): void => {
+    if (this.isClosed) return;
+    this.armedFor = Infinity;
+    this.timers.expire(this.now());
+    this.arm();
   };
 
   constructor(options: LoopOptions) {
@@ -82,10 +103,31 @@ class NativeLoop implements Loop {
     else this.options.enter(this.stepOnce);
   }
 
-  callAt(deadline: number, timer: Timer, order: "operation" | "deadline"): TimerHandle {
-    const handle = new NativeTimer(this.timers, this.options, deadline, timer, order === "deadline");
-    this.timers.add(handle);
-    return handle;
+  callAt(deadline: number, waiting: Timer, order: "operation" | "deadline"): TimerHandle {
+    const timer = new NativeTimer(this, waiting, order);
+    this.timers.add(timer, deadline);
+    this.arm();
+    return timer;
+  }
+
+  /** Left armed for a timer that is no longer there, the host's fires for nothing once: cheaper than to arm it anew. */
+  disarm(timer: NativeTimer): void {
+    this.timers.remove(timer);
+    if (this.timers.top === undefined) this.disarmHost();
+  }
+
+  private arm(): void {
+    const { deadline } = this.timers;
+    if (this.isClosed || deadline >= this.armedFor) return;
+    clearTimeout(this.hostTimer);
+    this.armedFor = deadline;
+    const delay = Math.ceil(deadline - this.now());
+    this.hostTimer = setTimeout(this.fire, Math.min(Math.max(delay, 0), longestDelay));
+  }
+
+  private disarmHost(): void {
+    clearTimeout(this.hostTimer);
+    this.armedFor = Infinity;
   }
 
   private pumpLater(): void {
@@ -103,54 +145,24 @@ class NativeLoop implements Loop {
 
   close(): void {
     this.isClosed = true;
-    for (const timer of this.timers) timer.cancel();
+    this.disarmHost();
   }
 }
 
-class NativeTimer implements TimerHandle {
-  private readonly among: Set<NativeTimer>;
-  private readonly options: LoopOptions;
-  private readonly deadline: number;
-  private readonly timer: Timer;
-  private handle: ReturnType<typeof setTimeout> | undefined = undefined;
-  private isOver = false;
-  private readonly fire = (): void => {
-    if (performance.now() < this.deadline) this.arm();
-    else if (this.cancels) hostTurn(this.expire);
-    else this.expire();
-  };
-  private readonly expire = (): void => {
-    if (this.isOver) return;
-    this.cancel();
-    this.options.enter(() => this.timer.expired());
-  };
-  /** A deadline lets everything else that is due in this turn of the host complete first. */
-  private readonly cancels: boolean;
+class NativeTimer extends TimerEntry implements TimerHandle {
+  private readonly loop: NativeLoop;
 
-  constructor(
-    among: Set<NativeTimer>,
-    options: LoopOptions,
-    deadline: number,
-    timer: Timer,
-    cancels: boolean,
-  ) {
-    this.among = among;
-    this.options = options;
-    this.deadline = deadline;
-    this.timer = timer;
-    this.cancels = cancels;
-    this.arm();
+  constructor(loop: NativeLoop, timer: Timer, order: "operation" | "deadline") {
+    super(timer, order);
+    this.loop = loop;
   }
 
   cancel(): void {
-    this.isOver = true;
-    this.among.delete(this);
-    clearTimeout(this.handle);
+    this.loop.disarm(this);
   }
 
-  private arm(): void {
-    const delay = Math.ceil(this.deadline - performance.now());
-    this.handle = setTimeout(this.fire, Math.min(Math.max(delay, 0), longestDelay));
+  expire(): void {
+    this.loop.options.enter(() => this.timer.expired());
   }
 }
 

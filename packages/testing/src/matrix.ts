@@ -4,6 +4,7 @@
  *
  * Invariant: a failure names its backend, and its seed, so that it can be repeated.
  */
+import { UsageError } from "@anyloop/core";
 import type { Backend, Instrument } from "@anyloop/core/lowlevel";
 import { kernel, VirtualClock } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
@@ -40,8 +41,23 @@ const drawn = ANYLOOP_SEED === undefined ? Math.floor(Math.random() * 1_000_000)
 
 const kinds: readonly BackendKind[] = ["native", "kernel", "virtual", "seeds"];
 
-/** The columns that were asked for, in the order native, kernel, virtual time, seeds. */
+/**
+ * The columns that were asked for, in the order native, kernel, virtual time, seeds.
+ *
+ * @throws UsageError for options that leave nothing to run: a test that does not run passes.
+ */
 export function columnsOf({ backends = kinds, seeds = 20, seed = drawn }: MatrixOptions = {}): Column[] {
+  const unknown = backends.find((kind) => !kinds.includes(kind));
+  if (unknown !== undefined || backends.length === 0) {
+    const what = unknown === undefined ? "No kind of backend is given" : `${unknown} is no kind of backend`;
+    throw new UsageError(`${what}. Give some of ${kinds.join(", ")}.`);
+  }
+  if (!(Number.isInteger(seeds) && seeds > 0))
+    throw new UsageError(`seeds is ${String(seeds)}. Give a whole number, 1 or more.`);
+  if (!Number.isInteger(seed))
+    throw new UsageError(
+      `The seed is ${String(seed)}. Give a whole number, as an option or in ANYLOOP_SEED.`,
+    );
   return kinds.filter((kind) => backends.includes(kind)).map((kind) => makers[kind](seeds, seed));
 }
 

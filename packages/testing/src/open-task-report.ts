@@ -1,6 +1,7 @@
 /** Who is still at work: for failing a test with a list instead of a number. */
 import { currentTask, type Task } from "@anyloop/core";
 import { inspect, type TaskReport } from "@anyloop/core/lowlevel";
+import { taskLines } from "./task-lines.ts";
 
 /**
  * One entry for each task that has not ended yet: its name, what it waits for (a timer by the time it waits for) and
@@ -44,10 +45,6 @@ function ofThisRun(): string[] {
   return entries;
 }
 
-function describe({ id, name, status, waitingFor, places }: TaskReport): string {
-  const title = `${name} (task ${String(id)})`;
-  if (status === "pending") return `${title} has not begun`;
-  const told = status === "cancelling" ? ", told to stop," : "";
-  const state = waitingFor.length === 0 ? "is ready to go on" : `waits for ${waitingFor.join(" and ")}`;
-  return [`${title}${told} ${state}`, ...places.map((place) => `  ${place}`)].join("\n");
+function describe(report: TaskReport): string {
+  return taskLines(report).join("\n");
 }

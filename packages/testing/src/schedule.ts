@@ -48,6 +48,7 @@ export function scheduleToString({ conditions, deviations }: Schedule): string {
 
 /** @throws UsageError for a text that is no schedule. */
 export function scheduleFromString(text: string): Schedule {
+  if (typeof text !== "string") throw notASchedule(text);
   const [first, ...words] = text.trim().split(/\s+/);
   if (first !== version) throw notASchedule(text);
   let stallMs = 0;
@@ -64,8 +65,8 @@ export function scheduleFromString(text: string): Schedule {
   return { conditions: { stallMs, cancelsAll }, deviations };
 }
 
-function notASchedule(text: string): UsageError {
+function notASchedule(text: unknown): UsageError {
   return new UsageError(
-    `This is no schedule: ${JSON.stringify(text)}. Copy the whole string that explore() or cancelEverywhere() printed.`,
+    `This is no schedule: ${JSON.stringify(text) ?? "undefined"}. Copy the whole string that explore() or cancelEverywhere() printed.`,
   );
 }

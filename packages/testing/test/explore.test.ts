@@ -444,6 +444,7 @@ test("bad options and schedules are refused with a sentence", async () => {
     () => explore(body, { steps: 0 }),
     () => explore(body, { strategy: "best" as never }),
     () => explore(7 as never),
+    () => replay(body, undefined as never),
     () => replay(body, ""),
     () => replay(body, "s2 1:1"),
     () => replay(body, "s1 one"),

@@ -320,12 +320,16 @@ each("a body that is no function is refused and leaves the caller's place as it 
 
 eachAsync("an operation begun and forgotten in a plain body that gives an operation back", function* () {
   const ended: string[] = [];
+  const done = new Event();
   yield* taskGroup(() => {
     void sleep(1).then(
-      () => ended.push("begun"),
+      () => {
+        ended.push("begun");
+        done.set();
+      },
       () => ended.push("cancelled"),
     );
-    return sleep(3);
+    return done.wait();
   });
   // What `then` was given is called in a promise job of its own.
   yield* waitAllTasksBlocked();

@@ -1,4 +1,4 @@
-/** Queues, limiters and memory streams against simple models, with random schedules. Timers: see the kernel's tests. */
+/** Queues, limiters and memory streams against simple models, with random schedules; and the timers of both backends. */
 import {
   BrokenResourceError,
   CancelScope,
@@ -17,7 +17,7 @@ import {
   taskGroup,
   WouldBlock,
 } from "@anyloop/core";
-import { checkpoint } from "@anyloop/core/lowlevel";
+import { checkpoint, TimerEntry, TimerHeap } from "@anyloop/core/lowlevel";
 import { kernel, VirtualClock } from "@anyloop/kernel";
 import { expect, test } from "vitest";
 import { waitAllTasksBlocked } from "@anyloop/testing";
@@ -313,5 +313,53 @@ test("the handles and the buffer of a memory stream behave as their model", asyn
         await run(body, { backend: kernel() });
       },
     ),
+  );
+});
+
+class Alarm extends TimerEntry {
+  expire(): void {
+    this.timer.expired();
+  }
+}
+
+test("a heap of timers expires what is due, operations first, each by deadline, then by registration", () => {
+  const time = fc.integer({ min: 0, max: 30 });
+  const add = fc.record({ kind: fc.constant("add" as const), time, cancels: fc.boolean() });
+  const remove = fc.record({ kind: fc.constant("remove" as const), which: fc.nat() });
+  const expire = fc.record({ kind: fc.constant("expire" as const), time });
+  // Mostly adding: what may go wrong with a heap goes wrong in a deep one.
+  const command = fc.oneof(
+    { weight: 16, arbitrary: add },
+    { weight: 8, arbitrary: remove },
+    { weight: 1, arbitrary: expire },
+  );
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 150, size: "max" }), (commands) => {
+      const heap = new TimerHeap<Alarm>();
+      let model: { id: number; time: number; cancels: boolean; entry: Alarm }[] = [];
+      const expired: number[] = [];
+      const expected: number[] = [];
+      for (const [id, step] of commands.entries()) {
+        if (step.kind === "add") {
+          const order = step.cancels ? "deadline" : "operation";
+          const entry = new Alarm({ expired: () => void expired.push(id) }, order);
+          heap.add(entry, step.time);
+          model.push({ id, time: step.time, cancels: step.cancels, entry });
+        } else if (step.kind === "expire") {
+          heap.expire(step.time);
+          const due = model.filter((timer) => timer.time <= step.time);
+          model = model.filter((timer) => timer.time > step.time);
+          due.sort((a, b) => Number(a.cancels) - Number(b.cancels) || a.time - b.time || a.id - b.id);
+          expected.push(...due.map((timer) => timer.id));
+        } else if (model.length > 0) {
+          const [removed] = model.splice(step.which % model.length, 1);
+          expect(removed && heap.remove(removed.entry)).toBe(true);
+          expect(removed && heap.remove(removed.entry)).toBe(false);
+        }
+        expect(heap.deadline).toBe(Math.min(Infinity, ...model.map((timer) => timer.time)));
+        expect(expired).toEqual(expected);
+      }
+    }),
+    { numRuns: 300 },
   );
 });

@@ -1,5 +1,6 @@
 /** The suites find what they are for: something with a bug of each kind fails the rule that the bug breaks, and no good one. */
 import {
+  type ByteStream,
   type Coroutine,
   fromPromise,
   type Held,
@@ -7,10 +8,18 @@ import {
   type MemoryReceiveStream,
   type ObjectReceiveStream,
   type Operation,
+  operation,
   perform,
   WouldBlock,
 } from "@anyloop/core";
-import { type Backend, checkpoint, type Loop, ParkingLot, type Runnable } from "@anyloop/core/lowlevel";
+import {
+  type Backend,
+  checkpoint,
+  type Loop,
+  ParkingLot,
+  ReceiveStreamBase,
+  type Runnable,
+} from "@anyloop/core/lowlevel";
 import { native } from "@anyloop/native";
 import {
   backendConformance,
@@ -20,11 +29,10 @@ import {
   ConformanceError,
   type LockLike,
   lockConformance,
+  lockstepByteStreamPair,
   objectStreamConformance,
 } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { MemoryByteStream } from "./byte-pair.ts";
-import { Receiving } from "./receiving.ts";
 import { webInward, WebReceiveStream } from "./web-bridges.ts";
 
 const virtual = { backends: ["virtual"] } as const;
@@ -46,7 +54,7 @@ async function brokenRules(cases: ConformanceCase[], pattern = /./): Promise<str
 }
 
 /** Lets others have their turn between taking an item and giving it: cancelled there, it has lost the item. */
-class LossyStream extends Receiving<number> {
+class LossyStream extends ReceiveStreamBase<number> {
   private readonly source: MemoryReceiveStream<number>;
 
   constructor(source: MemoryReceiveStream<number>) {
@@ -79,22 +87,22 @@ test("a stream that loses an item when its receiver is cancelled after the hand-
   );
 });
 
-/** Gives what was asked for of a piece, and forgets the rest of it. */
-class ForgetfulByteStream extends MemoryByteStream {
-  override receive(maxBytes = 65_536): Operation<Uint8Array> {
-    return perform(this, this.receiveStart, maxBytes);
-  }
+const forgetfulReceive = operation(function* (receive: ByteStream["receive"], maxBytes: number) {
+  return (yield* receive()).subarray(0, maxBytes);
+});
 
-  private *receiveStart(maxBytes: number): Coroutine<Uint8Array> {
-    return (yield* super.receive()).subarray(0, maxBytes);
-  }
+/** Gives what was asked for of a piece, and forgets the rest of it. */
+function forgetful<S extends ByteStream>(stream: S): S {
+  const receive = stream.receive.bind(stream);
+  return Object.assign(stream, {
+    receive: (maxBytes = 65_536) => forgetfulReceive(receive, maxBytes),
+  });
 }
 
 test("a byte stream that forgets what did not fit, and takes any number", async () => {
   const pair = () => {
-    const [toRight, fromLeft] = memoryStream<Uint8Array>(1);
-    const [toLeft, fromRight] = memoryStream<Uint8Array>(1);
-    return [new ForgetfulByteStream(toRight, fromRight), new ForgetfulByteStream(toLeft, fromLeft)] as const;
+    const [left, right] = lockstepByteStreamPair();
+    return [forgetful(left), forgetful(right)] as const;
   };
   const broken = await brokenRules(
     byteStreamConformance(pair, virtual),

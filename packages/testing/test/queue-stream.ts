@@ -8,12 +8,10 @@ import {
   type ObjectReceiveStream,
   type ObjectSendStream,
   type Operation,
-  operation,
   perform,
   Queue,
 } from "@anyloop/core";
-import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
-import { Receiving } from "./receiving.ts";
+import { closing, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 
 /** One side of the stream: whether it is closed, and who waits on it. */
 class Side {
@@ -40,16 +38,13 @@ class Side {
   }
 }
 
-/** Takes effect before the first operation: cancelled or not. */
-const close: (mine: Side, other: Side) => Operation<void> = operation(function* close(
-  mine: Side,
-  other: Side,
-) {
-  mine.isClosed = true;
-  mine.wake();
-  other.wake();
-  yield* checkpointIfCancelled();
-});
+function close(mine: Side, other: Side): Operation<void> {
+  return closing(() => {
+    mine.isClosed = true;
+    mine.wake();
+    other.wake();
+  });
+}
 
 class SendEnd implements ObjectSendStream<number> {
   private readonly queue: Queue<number>;
@@ -89,7 +84,7 @@ class SendEnd implements ObjectSendStream<number> {
   }
 }
 
-class ReceiveEnd extends Receiving<number> {
+class ReceiveEnd extends ReceiveStreamBase<number> {
   private readonly queue: Queue<number>;
   private readonly mine: Side;
   private readonly other: Side;

@@ -13,15 +13,14 @@ import {
   sleepForever,
   type TaskGroup,
 } from "@anyloop/core";
-import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { closing, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import type { InwardBridge, OutwardBridge, WorkBridge } from "@anyloop/testing";
-import { Receiving } from "./receiving.ts";
 
 const ignore = (): void => {};
 type Read = ReadableStreamReadResult<number>;
 
 /** Reads a web stream. A read that nobody waits for any more is kept for the next receive. */
-export class WebReceiveStream extends Receiving<number> {
+export class WebReceiveStream extends ReceiveStreamBase<number> {
   protected readonly reader: ReadableStreamDefaultReader<number>;
   private pending: Promise<Read> | undefined = undefined;
   private isClosed = false;
@@ -38,7 +37,7 @@ export class WebReceiveStream extends Receiving<number> {
   }
 
   close(): Operation<void> {
-    return perform(this, this.doClose);
+    return closing(() => this.giveUp(new ClosedResourceError()));
   }
 
   /** Gives the web stream up; whoever writes there is told why. */
@@ -76,11 +75,6 @@ export class WebReceiveStream extends Receiving<number> {
     this.ended = how;
     this.reader.releaseLock();
   }
-
-  private *doClose(): Coroutine<void> {
-    this.giveUp(new ClosedResourceError());
-    yield* checkpointIfCancelled();
-  }
 }
 
 /** Writes a web stream, one item when there is room: what is written cannot be taken back. */
@@ -99,7 +93,7 @@ class WebSendStream implements ObjectSendStream<number> {
   }
 
   close(): Operation<void> {
-    return perform(this, this.doClose);
+    return closing(() => this.end());
   }
 
   [Symbol.asyncDispose](): Operation<void> {
@@ -132,13 +126,12 @@ class WebSendStream implements ObjectSendStream<number> {
     this.writer.releaseLock();
   }
 
-  private *doClose(): Coroutine<void> {
+  private end(): void {
     if (!this.isClosed && this.broken === undefined) {
       this.writer.close().catch(ignore);
       this.writer.releaseLock();
     }
     this.isClosed = true;
-    yield* checkpointIfCancelled();
   }
 }
 

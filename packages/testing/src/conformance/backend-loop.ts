@@ -188,6 +188,26 @@ const timerRules: readonly BackendRule[] = [
       checkSame(order, ["3a", "3b", "6a", "6b", "9a", "9b"], "The order of the timers");
     },
   ),
+  onLoop("timers less than a millisecond apart keep their order", async (probe) => {
+    const order: number[] = [];
+    const start = probe.now();
+    for (const tenths of [29, 21, 25, 23]) {
+      probe.at(start + tenths / 10, () => void order.push(tenths));
+    }
+    await probe.pass(10);
+    checkSame(order, [21, 23, 25, 29], "The order of the timers");
+  }),
+  onLoop("what is overdue fires in order of the deadlines, operations first", async (probe) => {
+    const order: string[] = [];
+    const start = probe.now();
+    for (const ago of [1, 2, 3]) {
+      probe.at(start - ago, () => void order.push(`deadline ${String(ago)}`), "deadline");
+      probe.at(start - ago, () => void order.push(`operation ${String(ago)}`));
+    }
+    await probe.pass(1);
+    const operations = ["operation 3", "operation 2", "operation 1"];
+    checkSame(order, [...operations, "deadline 3", "deadline 2", "deadline 1"], "The order of the timers");
+  }),
   onLoop("of what is due in one turn operations come before deadlines", async (probe) => {
     const order: string[] = [];
     const start = probe.now();

@@ -5,7 +5,7 @@
 import type { Backend } from "@anyloop/core/lowlevel";
 import { loopRules } from "./backend-loop.ts";
 import { runRules } from "./backend-run.ts";
-import { caseOf, type ConformanceCase } from "./suite.ts";
+import { caseOf, checkMaker, type ConformanceCase } from "./suite.ts";
 
 export interface BackendConformanceOptions {
   /** What stands behind the names of the cases; the name of the backend if not given. */
@@ -17,9 +17,11 @@ export interface BackendConformanceOptions {
 /** The rules of backends, as test cases. Make a fresh backend at each call. */
 export function backendConformance(
   makeBackend: () => Backend,
-  { label = makeBackend().name, keepsOrder = true }: BackendConformanceOptions = {},
+  { label, keepsOrder = true }: BackendConformanceOptions = {},
 ): ConformanceCase[] {
+  checkMaker(makeBackend, "backendConformance");
+  const name = label ?? makeBackend().name;
   return [...loopRules(keepsOrder), ...runRules].map(({ rule, perform, isAsync }) =>
-    caseOf(rule, label, () => perform(makeBackend()), isAsync),
+    caseOf(rule, name, () => perform(makeBackend()), isAsync),
   );
 }

@@ -14,7 +14,7 @@ import {
   type PairRule,
 } from "./byte-stream-rules.ts";
 import { withPair } from "./pair.ts";
-import { casesOf, type ConformanceCase, type Rule } from "./suite.ts";
+import { casesOf, checkMaker, type ConformanceCase, type Rule } from "./suite.ts";
 
 export interface ByteStreamConformanceOptions extends MatrixOptions {
   /** A sender has to wait sooner or later if nobody receives; true if not given. */
@@ -29,6 +29,7 @@ export function byteStreamConformance(
   makePair: Body<BytePair, [group: TaskGroup]>,
   { bounded = true, ...options }: ByteStreamConformanceOptions = {},
 ): ConformanceCase[] {
+  checkMaker(makePair, "byteStreamConformance");
   const rules = [...dataRules, ...closeRules, ...eofRules, ...(bounded ? boundedRules : [])];
   return casesOf(
     rules.map(({ body, ...rest }): Rule => ({ ...rest, body: () => bothWays(makePair, body) })),

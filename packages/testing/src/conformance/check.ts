@@ -1,5 +1,6 @@
 /** What the rules of the suites are checked with: no test runner's, so that the suites run in any. */
 import {
+  BrokenResourceError,
   type AsyncCloseable,
   CancelScope,
   type Coroutine,
@@ -74,6 +75,15 @@ export function* startWaiting<T>(group: TaskGroup, work: Work<T>): Coroutine<Tas
   const task = group.startSoon(work);
   yield* waitAllTasksBlocked();
   return task;
+}
+
+/** Closes; that the other side is gone by then is no failure. */
+export function* closeAnyway(end: AsyncCloseable): Coroutine<void> {
+  try {
+    yield* end.close();
+  } catch (error) {
+    if (!(error instanceof BrokenResourceError)) throw error;
+  }
 }
 
 /** Closes in a cancelled scope; fails unless the cancellation is thrown, after the close has taken effect. */

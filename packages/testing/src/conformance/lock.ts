@@ -15,7 +15,7 @@ import { checkpoint } from "@anyloop/core/lowlevel";
 import type { MatrixOptions } from "../matrix.ts";
 import { waitAllTasksBlocked } from "../wait-all-tasks-blocked.ts";
 import { check, checkSame, checkThrowsNow, startWaiting } from "./check.ts";
-import { casesOf, type ConformanceCase, type Rule } from "./suite.ts";
+import { casesOf, checkMaker, type ConformanceCase, type Rule } from "./suite.ts";
 
 /** Anything that one at a time may hold. */
 export interface LockLike {
@@ -38,6 +38,7 @@ export function lockConformance(
   makeLock: () => LockLike,
   { excludesStrands = true, ...options }: LockConformanceOptions = {},
 ): ConformanceCase[] {
+  checkMaker(makeLock, "lockConformance");
   const rules = excludesStrands ? [...lockRules(makeLock), ...strandRules(makeLock)] : lockRules(makeLock);
   return casesOf(rules, options);
 }

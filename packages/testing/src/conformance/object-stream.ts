@@ -6,7 +6,7 @@ import { type Body, EndOfStream, moveOnAfter, sleepForever, type TaskGroup, task
 import type { MatrixOptions } from "../matrix.ts";
 import { boundedRules, cancelRules, endRules, type ObjectPair, orderRules } from "./object-stream-rules.ts";
 import { checkSame, checkThrows } from "./check.ts";
-import { casesOf, type ConformanceCase, type Rule } from "./suite.ts";
+import { casesOf, checkMaker, type ConformanceCase, type Rule } from "./suite.ts";
 import { withPair } from "./pair.ts";
 
 export interface ObjectStreamConformanceOptions extends MatrixOptions {
@@ -22,6 +22,7 @@ export function objectStreamConformance(
   makePair: Body<ObjectPair, [group: TaskGroup]>,
   { bounded = true, ...options }: ObjectStreamConformanceOptions = {},
 ): ConformanceCase[] {
+  checkMaker(makePair, "objectStreamConformance");
   const rules: Rule[] = [...orderRules, ...cancelRules, ...endRules, ...(bounded ? boundedRules : [])].map(
     ({ body, ...rest }) => ({ ...rest, body: () => withPair(makePair, body) }),
   );

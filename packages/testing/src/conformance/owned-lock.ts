@@ -3,7 +3,7 @@ import { BrokenResourceError, type Coroutine, Event, race, taskGroup, UsageError
 import type { MatrixOptions } from "../matrix.ts";
 import { checkThrows, checkThrowsNow, startWaiting } from "./check.ts";
 import { checkFree, type LockLike } from "./lock.ts";
-import { casesOf, type ConformanceCase, type Rule } from "./suite.ts";
+import { casesOf, checkMaker, type ConformanceCase, type Rule } from "./suite.ts";
 
 /** A lock that a task releases by hand, and which knows whose it is. */
 export interface OwnedLock extends LockLike {
@@ -16,6 +16,7 @@ export function ownedLockConformance(
   makeLock: () => OwnedLock,
   options: MatrixOptions = {},
 ): ConformanceCase[] {
+  checkMaker(makeLock, "ownedLockConformance");
   return casesOf(ownedRules(makeLock), options);
 }
 

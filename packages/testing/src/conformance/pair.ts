@@ -1,5 +1,6 @@
 /** A pair of ends for the length of one rule, and what has to run beside it. */
 import {
+  all,
   type AsyncCloseable,
   type Body,
   CancelScope,
@@ -8,6 +9,7 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
+import { closeAnyway } from "./check.ts";
 
 /** Makes a pair, performs the rule with it, closes both ends and ends what the maker started. */
 export function* withPair<P extends readonly AsyncCloseable[]>(
@@ -19,7 +21,8 @@ export function* withPair<P extends readonly AsyncCloseable[]>(
     try {
       yield* new CancelScope().run(() => rule(pair));
     } finally {
-      for (const end of pair) yield* shield(end.close());
+      // All at once: one may wait until its other side has taken what was sent, or is gone.
+      yield* shield(all(pair.map((end) => () => closeAnyway(end))));
     }
     group.cancel();
   });

@@ -3,7 +3,7 @@
  *
  * Invariant: a case that fails throws a ConformanceError whose message begins with the rule that is broken.
  */
-import { errorsOf } from "@anyloop/core";
+import { errorsOf, UsageError } from "@anyloop/core";
 import { performOn, type TestCase } from "../every-backend.ts";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
 
@@ -48,6 +48,12 @@ const patience = 4000;
 
 // Those of the host, should a test replace them.
 const { setTimeout, clearTimeout } = globalThis;
+
+/** A suite wants a fresh subject for each case. @throws UsageError for one that was made already. */
+export function checkMaker(make: unknown, suite: string): void {
+  if (typeof make === "function") return;
+  throw new UsageError(`${suite}() takes a function that makes what is to be tried, another at each call.`);
+}
 
 /** A case for each rule and backend. */
 export function casesOf(rules: readonly Rule[], options: MatrixOptions): ConformanceCase[] {

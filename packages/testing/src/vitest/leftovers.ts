@@ -5,7 +5,7 @@
  */
 import type { Task } from "@anyloop/core";
 import { hostTurn, inspect, type Instrument } from "@anyloop/core/lowlevel";
-import { taskLines } from "./task-lines.ts";
+import { taskTree } from "./task-tree.ts";
 import { TimerWatch } from "./timer-watch.ts";
 import { catchUnhandled } from "./unhandled.ts";
 
@@ -42,7 +42,7 @@ export class Leftovers {
   /** Ends what is left, and says what it was; undefined if there was nothing. */
   async end(): Promise<LeftoverError | undefined> {
     await someTurns();
-    const left = this.roots().map((task) => `the task ${taskLines(inspect(task)).join("\n").trim()}`);
+    const left = this.roots().map((task) => `the task ${taskTree(inspect(task)).join("\n").trim()}`);
     // Told before the others are cancelled: that they are is not the test's doing.
     const errors = [...this.errors];
     for (const task of this.roots()) task.cancel("the test that left this task behind is over");

@@ -5,12 +5,11 @@
  * handled) fails it by name and is ended, so that the next test does not meet it. What is watched is the whole program:
  * one test at a time.
  */
-import { type Backend, type Coroutine, currentTask, run, setDefaultBackend, UsageError } from "@anyloop/core";
-import { inspect } from "@anyloop/core/lowlevel";
-import { kernel } from "@anyloop/kernel";
+import { type Backend, type Coroutine, currentTask, run, UsageError } from "@anyloop/core";
+import { inspect, type Instrument, replaceDefaultBackend } from "@anyloop/core/lowlevel";
 import type { Attempt } from "../matrix.ts";
 import { Leftovers } from "./leftovers.ts";
-import { taskLines } from "./task-lines.ts";
+import { taskTree } from "./task-tree.ts";
 
 /** The part of a test's time after which its body is cancelled; the rest is for its `finally` blocks. */
 const bodyShare = 0.8;
@@ -37,27 +36,21 @@ export interface WatchOptions {
 const { setTimeout, clearTimeout } = globalThis;
 
 interface UnderWay {
-  readonly attempt: Attempt;
-  readonly leftovers: Leftovers;
   readonly signal: AbortSignal;
   readonly ended: Promise<void>;
 }
 
 let underWay: UnderWay | undefined;
 
-const idle = kernel();
-
-/** The default backend in a test file: work outside the run of a test runs as the test does, and is watched with it. */
-const outside: Backend = {
-  name: "the backend of the test",
-  get instruments() {
-    return underWay?.leftovers.instruments;
-  },
-  open(options) {
+/** The default backend while a test is under way: work outside its run runs as the test does, and is watched with it. */
+function backendOutside(attempt: Attempt, instruments: readonly Instrument[]): Backend {
+  return {
+    name: "the backend of the test",
+    instruments,
     // Another for each run: under one virtual clock a run could not wait for another, whose clock it would hold.
-    return (underWay?.attempt.makeBackend() ?? idle).open(options);
-  },
-};
+    open: (options) => attempt.makeBackend().open(options),
+  };
+}
 
 /** Performs the body in a run of the attempt's backend. @throws what the body throws; TestTimeoutError; LeftoverError. */
 export async function watchedRun(
@@ -75,8 +68,8 @@ export async function watchedRun(
   const leftovers = new Leftovers();
   let end = (): void => {};
   const ended = new Promise<void>((resolve) => (end = resolve));
-  underWay = { attempt, leftovers, signal: options.signal, ended };
-  setDefaultBackend(outside);
+  underWay = { signal: options.signal, ended };
+  const restoreDefault = replaceDefaultBackend(backendOutside(attempt, leftovers.instruments));
   const errors: unknown[] = [];
   try {
     await runInTime(body, attempt.makeBackend(leftovers.instruments), options);
@@ -84,6 +77,7 @@ export async function watchedRun(
     errors.push(error);
   }
   const left = await leftovers.end().finally(() => {
+    restoreDefault();
     underWay = undefined;
     end();
   });
@@ -107,7 +101,7 @@ async function runInTime(
   const running = run(
     function* test() {
       const main = currentTask();
-      tasks = () => taskLines(inspect(main)).join("\n");
+      tasks = () => taskTree(inspect(main)).join("\n");
       yield* body(backend);
     },
     { backend, signal: stop.signal },

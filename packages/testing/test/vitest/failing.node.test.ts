@@ -32,7 +32,7 @@ const expected: readonly [title: string, ...parts: (string | RegExp)[]][] = [
   [
     "a clean-up that hangs [kernel]",
     "has not ended after 950 ms",
-    "test (task 1) waits for a promise\n    at ",
+    "test (task 1), told to stop, waits for a promise\n    at ",
   ],
   ["many runs that take too long together [kernel, 20 seeds]", /With seed \d .*within 800 of its 1000 ms/],
   ["a body that vitest itself gives up [kernel]", /Test timed out in 50ms|within 40 of its 50 ms/],

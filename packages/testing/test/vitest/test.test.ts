@@ -11,8 +11,9 @@ import {
   TaskLocal,
   type Task,
 } from "@anyloop/core";
-import { checkpoint } from "@anyloop/core/lowlevel";
-import { describe, expect, expectTypeOf } from "vitest";
+import { checkpoint, replaceDefaultBackend } from "@anyloop/core/lowlevel";
+import { kernel } from "@anyloop/kernel";
+import { describe, expect, expectTypeOf, test as plainTest } from "vitest";
 import { test } from "@anyloop/testing/vitest";
 import { hasAsyncBodies } from "../each.ts";
 
@@ -145,3 +146,23 @@ test.runIf(hasAsyncBodies)(
     await run(sleep(20));
   },
 );
+
+let opened = 0;
+const mine = kernel();
+replaceDefaultBackend({
+  name: "mine",
+  open(options) {
+    opened++;
+    return mine.open(options);
+  },
+});
+
+test("in a test the default backend is that of the test", function* () {
+  yield* fromPromise(run(sleep(0)));
+  expect(opened).toBe(0);
+});
+plainTest("after a test the default backend is the one from before", async () => {
+  await run(sleep(0));
+  await sleep(0);
+  expect(opened).toBe(2);
+});

@@ -1,22 +1,55 @@
 /**
  * Timers, nearest first: a heap of four children a node, which is flatter and kinder to the cache than a binary one. The
- * deadlines lie in an array of their own beside the entries, so that a comparison reads no object.
+ * deadlines lie in an array of their own beside the entries, so that a comparison reads no object. It is here, and not in
+ * a backend, because the order in which timers expire is part of what a deadline means.
  *
  * Invariant: every entry knows its index, so cancelling costs O(log n) and leaves nothing behind; equal deadlines keep
- * the order in which they were added.
+ * the order in which they were registered.
  */
-export abstract class HeapEntry {
-  /** Counts those added before, so that equals keep their order. */
+import type { Timer } from "./backend.ts";
+
+let registered = 0;
+
+/** A timer in a `TimerHeap`. Extend it: say what is to happen when it expires. */
+export abstract class TimerEntry {
+  /** Counts those registered before, so that equals keep their order. */
   readonly sequence: number;
   /** Where it is in the heap; -1 outside. */
   index = -1;
+  readonly timer: Timer;
+  /** A deadline, which lets the operations that are due with it complete first. */
+  readonly cancels: boolean;
 
-  constructor(sequence: number) {
-    this.sequence = sequence;
+  constructor(timer: Timer, order: "operation" | "deadline") {
+    this.sequence = registered++;
+    this.timer = timer;
+    this.cancels = order === "deadline";
   }
+
+  /** The time has come, and the entry is out of the heap. */
+  abstract expire(): void;
 }
 
-export class TimerHeap<E extends HeapEntry> {
+/**
+ * The timers of a backend, nearest first. Adding and removing cost O(log n).
+ *
+ * ```ts
+ * class Entry extends TimerEntry {
+ *   expire(): void {
+ *     this.timer.expired();
+ *   }
+ * }
+ * const timers = new TimerHeap<Entry>();
+ * const order: string[] = [];
+ * const nap = { expired: () => void order.push("nap") };
+ * const timeout = { expired: () => void order.push("timeout") };
+ * timers.add(new Entry(timeout, "deadline"), 2);
+ * timers.add(new Entry(nap, "operation"), 3);
+ * timers.expire(5);
+ * console.log(order.join(" "), timers.deadline); // nap timeout Infinity
+ * ```
+ */
+export class TimerHeap<E extends TimerEntry> {
   private readonly entries: E[] = [];
   private readonly deadlines: number[] = [];
 
@@ -51,6 +84,18 @@ export class TimerHeap<E extends HeapEntry> {
     if (index > 0 && this.isBefore(last, deadline, (index - 1) >> 2)) this.rise(last, deadline, index);
     else this.sink(last, deadline, index);
     return true;
+  }
+
+  /** Everything due, operations first: what is done in time is not cancelled by the deadline that it met. */
+  expire(now: number): void {
+    let deadlines: E[] | undefined;
+    while (this.deadline <= now) {
+      const top = this.top as E;
+      this.remove(top);
+      if (top.cancels) (deadlines ??= []).push(top);
+      else top.expire();
+    }
+    if (deadlines !== undefined) for (const entry of deadlines) entry.expire();
   }
 
   private isBefore(entry: E, deadline: number, index: number): boolean {

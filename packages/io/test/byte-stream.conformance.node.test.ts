@@ -1,0 +1,44 @@
+/** Sockets and TLS keep the rules that all byte streams do. */
+import { byteStreamConformance, type ConformanceCase, registerCases } from "@anyloop/testing";
+import { describe, test } from "vitest";
+import { gapHere, type Gaps } from "./each-real.ts";
+import { tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
+
+const kinds = [
+  ["TCP", tcpPair],
+  ["Unix", unixPair],
+  ["TLS over TCP", tlsPair],
+  ["TLS in memory", tlsInMemoryPair],
+  ["TLS in TLS", tlsInTlsPair],
+] as const;
+
+const resets = "it resets connections that are closed soon after a write";
+const endsBoth = "its TLS ends both directions at once";
+
+/** The rules, by their beginnings, that a runtime breaks for some kinds. */
+const gaps: readonly (readonly [rule: string, kinds: RegExp, gaps: Gaps])[] = [
+  ["after sendEof the other end reads", /^TLS/, { bun: endsBoth, deno: endsBoth }],
+  ["what was sent before a close can be read", /^TLS (over TCP|in TLS)/, { deno: resets }],
+  ["the other end closes while a receive waits", /^TLS (over TCP|in TLS)/, { deno: resets }],
+  [
+    "the other end closes while a send waits",
+    /^(TCP|Unix)/,
+    { deno: "it does not tell that writes were lost" },
+  ],
+];
+
+function withGaps(each: ConformanceCase, kind: string): ConformanceCase {
+  const known = gaps.find(([rule, ofKinds]) => each.name.startsWith(rule) && ofKinds.test(kind));
+  const skipped = gapHere(known?.[2]);
+  return skipped === undefined ? each : { ...each, skipped };
+}
+
+for (const [kind, makePair] of kinds) {
+  describe(kind, () => {
+    const cases = byteStreamConformance(makePair, { backends: ["native", "kernel"] });
+    registerCases(
+      test,
+      cases.map((each) => withGaps(each, kind)),
+    );
+  });
+}
