@@ -144,9 +144,9 @@ function bodyOf(body: WireBody): RequestInit & { duplex?: "half" } {
   const pieces = body[Symbol.asyncIterator]();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done === true) controller.close();
-      else controller.enqueue(value);
+      const piece = await pieces.next();
+      if (piece.done === true) controller.close();
+      else controller.enqueue(piece.value);
     },
     async cancel() {
       await pieces.return?.();

@@ -14,7 +14,6 @@ export type HeadersInit =
   | Iterable<readonly [name: string, value: string]>;
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const forbidden = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 function checkedName(name: string): string {

@@ -289,7 +289,7 @@ class Flight implements Control {
     const { method, target, headers, body } = exchange.request;
     const isProxied = route.proxy !== undefined && target.protocol === "http:";
     this.options = {
-      method: method as Dispatcher.HttpMethod,
+      method,
       path: isProxied ? target.href : target.path,
       headers: isProxied ? proxied(headers, target, route.proxy) : headers.list,
       body: (body ?? null) as Dispatcher.DispatchOptions["body"],

@@ -1,6 +1,6 @@
 /** The ways to a server: TLS, HTTP/2, Unix sockets, proxies, a look-up that is remembered. */
 import dns from "node:dns";
-import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpServer } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { createSecureServer } from "node:http2";
 import { connect, type Socket } from "node:net";
@@ -69,7 +69,7 @@ function http2Server(streams: { open: number; most: number }) {
     else if (request.method === "POST") void bodyOf(request as never).then((body) => response.end(body));
     else setTimeout(() => response.end(`version ${request.httpVersion}`), 5);
   });
-  return otherServer(server as unknown as Server, "https");
+  return otherServer(server, "https");
 }
 
 eachOnUndici("HTTP/2, where the server offers it: one connection for many requests", () => {
