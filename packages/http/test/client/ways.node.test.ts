@@ -59,12 +59,23 @@ eachOnUndici("no redirect leads from https to http, unless it is allowed", () =>
   ),
 );
 
-function http2Server(streams: { open: number; most: number }) {
+interface Streams {
+  open: number;
+  most: number;
+  /** Requests of `/slow` that are open. Servers before Node 26 keep a stream whose answer was cut short, whatever the client says. */
+  slow: number;
+}
+
+function http2Server(streams: Streams) {
   const server = createSecureServer({ key, cert: certificate, allowHTTP1: true }, (request, response) => {
     streams.most = Math.max(streams.most, ++streams.open);
     request.on("error", () => {});
     request.stream?.on("close", () => streams.open--);
-    if (request.url === "/slow") return;
+    if (request.url === "/slow") {
+      streams.slow++;
+      request.stream?.on("close", () => streams.slow--);
+      return;
+    }
     if (request.url === "/big") response.end(Buffer.alloc(1_000_000, "x"));
     else if (request.method === "POST") void bodyOf(request as never).then((body) => response.end(body));
     else setTimeout(() => response.end(`version ${request.httpVersion}`), 5);
@@ -73,7 +84,7 @@ function http2Server(streams: { open: number; most: number }) {
 }
 
 eachOnUndici("HTTP/2, where the server offers it: one connection for many requests", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   const secured: string[] = [];
   const trace: Trace = { secured: (_request, _time, protocol) => void secured.push(protocol) };
   return use(http2Server(streams), (server) =>
@@ -99,7 +110,7 @@ eachOnUndici("HTTP/2, where the server offers it: one connection for many reques
 });
 
 eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connection to the others", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   return use(http2Server(streams), (server) =>
     use(new ClientSession({ tls, baseUrl: server.url }), function* (session) {
       yield* (yield* session.get("/")).text();
@@ -117,7 +128,7 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
           expect(yield* (yield* session.get("/")).text()).toBe("version 2.0");
         }
       });
-      while (streams.open > 0) yield* sleep(1);
+      while (streams.slow > 0) yield* sleep(1);
       expect(server.accepted()).toBe(1);
       expect(session.statistics()).toMatchObject({ connections: 1, active: 0 });
     }),
@@ -125,7 +136,7 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
 });
 
 eachOnUndici("HTTP/2 can be declined", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   return use(http2Server(streams), (server) =>
     use(new ClientSession({ tls, baseUrl: server.url, http2: false }), function* (session) {
       expect(yield* (yield* session.get("/")).text()).toBe("version 1.1");
