@@ -17,7 +17,7 @@ import {
 } from "@anyloop/core";
 import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
 import type { CookieJar } from "tough-cookie";
-import { Authentication, type Credentials } from "./authentication.ts";
+import { Authentication, basic, type Credentials } from "./authentication.ts";
 import { type BodyStream, encodeBody, isBodyStream } from "./body.ts";
 import { Cookies } from "./cookies.ts";
 import { acceptedCodings } from "./decompress.ts";
@@ -173,6 +173,11 @@ export class ClientSession implements AsyncDisposable {
     const asHttp = resolved.href.replace(/^ws/, "http");
     const cookie = this.cookies?.headerFor(asHttp);
     if (cookie !== undefined) headers.set("cookie", cookie);
+    const { auth } = this.config;
+    const origin = new URL(asHttp).origin;
+    if (auth?.scheme === "basic" && this.isFor(origin) && !headers.has("authorization")) {
+      headers.set("authorization", basic(auth));
+    }
     return { url: resolved, headers, tls: this.config.tls, limits: this.limits };
   }
 
@@ -209,7 +214,12 @@ export class ClientSession implements AsyncDisposable {
 
   private authFor({ origin }: Target, { auth }: RequestOptions): Credentials | undefined {
     if (auth !== undefined) return auth;
-    return this.baseOrigin === undefined || this.baseOrigin === origin ? this.config.auth : undefined;
+    return this.isFor(origin) ? this.config.auth : undefined;
+  }
+
+  /** Whether the session's credentials are meant for this origin. */
+  private isFor(origin: string): boolean {
+    return this.baseOrigin === undefined || this.baseOrigin === origin;
   }
 
   private settingsOf(options: RequestOptions): Settings {
@@ -291,7 +301,8 @@ function* sending(exchange: Exchange, source: BodyStream, upload: Upload, group:
 }
 
 function checkedMethod(method: string): string {
-  if (/^[A-Z][A-Z-]*$/.test(method)) return method;
+  // A tunnel is no request: see the option `proxy`.
+  if (/^[A-Z][A-Z-]*$/.test(method) && method !== "CONNECT") return method;
   throw new UsageError(
     `${JSON.stringify(method)} is no method of HTTP. Write it in capitals: GET, POST, PROPFIND, …`,
   );

@@ -8,7 +8,7 @@
 import type * as Dns from "node:dns";
 import type * as Undici from "undici";
 import type { buildConnector as BuildConnector, Client, Dispatcher } from "undici";
-import { BrokenResourceError, ClosedResourceError } from "@anyloop/core";
+import { BrokenResourceError, ClosedResourceError, UsageError } from "@anyloop/core";
 import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
 import { cachedLookup } from "./dns-cache.ts";
 import { ConnectionFailed, ConnectTimeout, InvalidResponse, RequestTimeout } from "./errors.ts";
@@ -409,6 +409,9 @@ function explained(exchange: Exchange, error: Error, isConnected: boolean): unkn
   const code = (error as NodeJS.ErrnoException).code ?? "";
   if (error.name === "HTTPParserError" || invalid.has(code)) {
     return new InvalidResponse(`The answer to ${what} is not valid HTTP: ${error.message}`, { cause: error });
+  }
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
+    return new UsageError(`${what} cannot be sent: ${error.message}.`);
   }
   if (!isConnected) return new ConnectionFailed(exchange.request.target.host, error);
   const when = exchange.status === 0 ? "before it was answered" : "in the middle of the answer";

@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
 import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
-import { expect, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { authority, certificate, expired, key } from "../certificates.ts";
-import { caught, eachOnUndici } from "./each-real.ts";
+import { caught, eachOnUndici, isDeno } from "./each-real.ts";
 import { bodyOf, type Handler, httpServer, httpsServer, otherServer, type TestServer } from "./servers.ts";
 
 const tls = { ca: authority };
@@ -31,7 +31,12 @@ eachOnUndici("TLS: a certificate that is trusted, and those that are not", () =>
     });
     yield* use(httpsServer({ key, cert: expired }, hello), (old) =>
       use(new ClientSession({ tls }), function* (session) {
-        expect(yield* caught(session.get(old.url))).toMatchObject({ code: "CERT_HAS_EXPIRED" });
+        const error = yield* caught(session.get(old.url));
+        expect(error).toBeInstanceOf(ConnectionFailed);
+        // Deno's own word for it is another.
+        expect(["CERT_HAS_EXPIRED", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]).toContain(
+          (error as ConnectionFailed).code,
+        );
       }),
     );
     yield* use(new ClientSession({ tls: { rejectUnauthorized: false } }), function* (session) {
@@ -143,6 +148,9 @@ eachOnUndici("HTTP/2 can be declined", () => {
     }),
   );
 });
+
+/** Its sockets look names up by themselves. */
+const skipped: typeof eachOnUndici = (name) => test.skip(`${name} [Deno's sockets take no look-up]`);
 
 let sockets = 0;
 
@@ -260,7 +268,7 @@ eachOnUndici("the proxies of the environment", function* () {
   });
 });
 
-eachOnUndici(
+(isDeno ? skipped : eachOnUndici)(
   "addresses are remembered for a while, failures are not, and overlapping look-ups are one",
   () => {
     let asked = 0;
