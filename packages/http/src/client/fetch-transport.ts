@@ -105,7 +105,8 @@ class FetchFlight implements Control {
 
   private async exchangeAll(): Promise<void> {
     const { exchange } = this;
-    const { method, headers, body } = exchange.request;
+    const { body } = exchange;
+    const { method, headers } = exchange.request;
     exchange.assigned(false);
     exchange.connected();
     // `fetch` does not say when it has sent all; the answer's time runs from here.

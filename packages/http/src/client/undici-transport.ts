@@ -9,6 +9,7 @@ import type * as Dns from "node:dns";
 import type * as Undici from "undici";
 import type { buildConnector as BuildConnector, Client, Dispatcher } from "undici";
 import { BrokenResourceError, ClosedResourceError, UsageError } from "@anyloop/core";
+import { isReplayable } from "./body.ts";
 import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
 import { cachedLookup } from "./dns-cache.ts";
 import { ConnectionFailed, ConnectTimeout, InvalidResponse, RequestTimeout } from "./errors.ts";
@@ -167,7 +168,7 @@ class Connection implements Poolable<Connection> {
       started: () => this.tellAll("connecting"),
       connected: () => this.tellAll("connected"),
       secured: (protocol) => {
-        for (const { exchange } of this.flights) tell(exchange.request.trace, "secured", exchange, protocol);
+        for (const { exchange } of this.flights) tell(exchange.trace, "secured", exchange, protocol);
       },
     });
     const { keepAlive, maxHeaderBytes } = options;
@@ -257,7 +258,7 @@ class Connection implements Poolable<Connection> {
   }
 
   private tellAll(hook: "connecting" | "connected"): void {
-    for (const { exchange } of this.flights) tell(exchange.request.trace, hook, exchange);
+    for (const { exchange } of this.flights) tell(exchange.trace, hook, exchange);
   }
 
   private timeoutError({ host }: Target): ConnectTimeout {
@@ -286,7 +287,8 @@ class Flight implements Control {
     this.transport = transport;
     this.exchange = exchange;
     this.route = route;
-    const { method, target, headers, body } = exchange.request;
+    const { method, target, headers } = exchange.request;
+    const { body } = exchange;
     const isProxied = route.proxy !== undefined && target.protocol === "http:";
     this.options = {
       method,
@@ -388,11 +390,11 @@ class Flight implements Control {
 
   /** The server closed an idle connection in the moment in which it was used again: nothing of the request was handled. */
   private wasLeftIdleTooLong(error: Error): boolean {
-    const { method, body } = this.exchange.request;
+    const { body } = this.exchange;
+    const { method } = this.exchange.request;
     if (!this.isReused || this.hasRetried || this.exchange.status !== 0 || !idempotent.has(method))
       return false;
-    const isReplayable = body === undefined || !(Symbol.asyncIterator in Object(body));
-    return isReplayable && lost.has((error as NodeJS.ErrnoException).code ?? "");
+    return isReplayable(body) && lost.has((error as NodeJS.ErrnoException).code ?? "");
   }
 }
 
