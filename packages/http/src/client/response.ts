@@ -118,7 +118,7 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   private read<T>(convert: Convert<ClientResponse, T>): Operation<T> {
     const { maxBodyBytes = defaultMaxBytes } = this.request.settings;
     if (this.codings.length > 0) return perform(this, this.readCoded<T>, convert, maxBodyBytes);
-    return this.exchange.collect(this as ClientResponse, convert, maxBodyBytes);
+    return this.exchange.collect(this, convert, maxBodyBytes);
   }
 
   private *readCoded<T>(convert: Convert<ClientResponse, T>, maxBytes: number): Coroutine<T> {
