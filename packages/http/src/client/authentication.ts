@@ -64,7 +64,8 @@ function authorized(request: ClientRequest, value: string): ClientRequest {
   return copy;
 }
 
-function basic({ username, password }: Credentials): string {
+/** Value of the `authorization` field. */
+export function basic({ username, password }: Credentials): string {
   if (username.includes(":"))
     throw new UsageError("A user name with a colon cannot be sent by basic authentication.");
   const bytes = new TextEncoder().encode(`${username}:${password}`);

@@ -4,7 +4,6 @@
  */
 import { type Coroutine, fromPromise } from "@anyloop/core";
 import type { CookieJar } from "tough-cookie";
-import type { Layer, Send } from "./middleware.ts";
 import type { ClientRequest } from "./request.ts";
 import type { ClientResponse } from "./response.ts";
 
@@ -21,16 +20,9 @@ export class Cookies {
     return header === "" ? undefined : header;
   }
 
-  readonly layer: Layer = (request, next) => this.around(request, next);
-
-  private *around(request: ClientRequest, next: Send): Coroutine<ClientResponse> {
-    const response = yield* next(this.jar === undefined ? request : this.withCookies(request));
-    if (response.headers.has("set-cookie")) yield* this.keep(response);
-    return response;
-  }
-
-  private withCookies(request: ClientRequest): ClientRequest {
-    const header = this.headerFor(request.url);
+  /** The request with the cookies that belong to it. */
+  attach(request: ClientRequest): ClientRequest {
+    const header = this.jar === undefined ? undefined : this.headerFor(request.url);
     if (header === undefined) return request;
     const copy = request.with({});
     const own = copy.headers.get("cookie");
@@ -38,7 +30,8 @@ export class Cookies {
     return copy;
   }
 
-  private *keep(response: ClientResponse): Coroutine<void> {
+  /** Keeps what an answer sets. */
+  *keep(response: ClientResponse): Coroutine<void> {
     if (this.jar === undefined) {
       const { CookieJar } = yield* fromPromise(import("tough-cookie"));
       this.jar ??= new CookieJar();

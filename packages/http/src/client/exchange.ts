@@ -15,8 +15,7 @@ import {
 import { HostLeaf, type Strand, type Timer, type TimerHandle } from "@anyloop/core/lowlevel";
 import { BodyTooLarge, ChunkTimeout, FirstByteTimeout, PoolTimeout, TotalTimeout } from "./errors.ts";
 import type { HttpHeaders } from "./headers.ts";
-import type { Target } from "./target.ts";
-import type { Limits } from "./timeouts.ts";
+import type { ClientRequest } from "./request.ts";
 import { tell, type Trace, type TracedRequest } from "./trace.ts";
 import type { Control, Transport, WireBody } from "./transport.ts";
 
@@ -25,20 +24,18 @@ const highWaterMark = 65_536;
 
 type Phase = "queued" | "connecting" | "sending" | "sent" | "answered" | "ended" | "failed";
 
-/** What an exchange is made of. */
-export interface ExchangeRequest {
-  readonly method: string;
-  readonly target: Target;
-  readonly headers: HttpHeaders;
-  readonly body: WireBody;
-  readonly limits: Limits;
-  /** Time on `performance.now()` by which everything is to be done. */
-  readonly deadline: number;
-  readonly trace: Trace | undefined;
+/** Whose body it is. */
+export interface BodyOwner {
+  /** @throws UsageError if it was given away before. */
+  claim(): void;
 }
 
+/** Makes something of a body. A function defined once: one made for each call is dear. */
+export type Convert<O, T> = (bytes: Uint8Array, owner: O) => T;
+
 export class Exchange implements TracedRequest {
-  readonly request: ExchangeRequest;
+  readonly request: ClientRequest;
+  readonly body: WireBody;
   phase: Phase = "queued";
   status = 0;
   /** Of the answer. */
@@ -59,12 +56,13 @@ export class Exchange implements TracedRequest {
   private buffered = 0;
   private received = 0;
   private isPaused = false;
-  /** When the phase began, or the last bytes came. */
+  /** When what is timed began: the wait for a connection, for the answer, for more of the body. */
   private since = 0;
 
-  constructor(transport: Transport, request: ExchangeRequest) {
+  constructor(transport: Transport, request: ClientRequest, body: WireBody) {
     this.transport = transport;
     this.request = request;
+    this.body = body;
   }
 
   get method(): string {
@@ -72,7 +70,11 @@ export class Exchange implements TracedRequest {
   }
 
   get url(): string {
-    return this.request.target.href;
+    return this.request.url;
+  }
+
+  get trace(): Trace | undefined {
+    return this.request.settings.trace;
   }
 
   get isComplete(): boolean {
@@ -93,9 +95,9 @@ export class Exchange implements TracedRequest {
     return new More(this, maxBytes);
   }
 
-  /** Waits for all of the body, no more than `maxBytes`, and gives what `convert` makes of it. `claim` may refuse. */
-  collect<T>(convert: (bytes: Uint8Array) => T, maxBytes: number, claim: () => void): Operation<T> {
-    return new Collect(this, convert, maxBytes, claim);
+  /** Waits for all of the body, no more than `maxBytes`, and gives what `convert` makes of it. The owner may refuse. */
+  collect<O extends BodyOwner, T>(owner: O, convert: Convert<O, T>, maxBytes: number): Operation<T> {
+    return new Collect(this, owner, convert, maxBytes);
   }
 
   /** Waits until nothing more comes; whether it came to its end or failed is for others to find out. */
@@ -138,12 +140,12 @@ export class Exchange implements TracedRequest {
   // What a transport reports.
 
   queued(): void {
-    tell(this.request.trace, "queued", this);
+    tell(this.trace, "queued", this);
   }
 
   /** A connection is there for it, or is being made. */
   assigned(isReused: boolean): void {
-    if (isReused) tell(this.request.trace, "reused", this);
+    if (isReused) tell(this.trace, "reused", this);
     this.enter(isReused ? "sending" : "connecting");
   }
 
@@ -154,15 +156,15 @@ export class Exchange implements TracedRequest {
   sent(): void {
     // A server may answer before it has heard everything.
     if (this.phase !== "sending") return;
-    tell(this.request.trace, "requestSent", this);
+    tell(this.trace, "requestSent", this);
     this.enter("sent");
   }
 
   answered(status: number, headers: HttpHeaders): void {
     this.status = status;
     this.headers = headers;
-    tell(this.request.trace, "firstByte", this, status, headers);
-    this.enter("answered");
+    this.phase = "answered";
+    tell(this.trace, "firstByte", this, status, headers);
     this.wake();
   }
 
@@ -175,7 +177,7 @@ export class Exchange implements TracedRequest {
     }
     this.chunks.push(chunk);
     this.buffered += chunk.length;
-    this.since = performance.now();
+    if (this.waiting !== undefined) this.since = performance.now();
     this.wake();
     this.isPaused = this.buffered >= highWaterMark && !this.isUnbounded;
     return !this.isPaused;
@@ -183,7 +185,7 @@ export class Exchange implements TracedRequest {
 
   ended(): void {
     this.phase = "ended";
-    tell(this.request.trace, "ended", this);
+    tell(this.trace, "ended", this);
     this.wake();
   }
 
@@ -192,7 +194,7 @@ export class Exchange implements TracedRequest {
     this.phase = "failed";
     this.error = error;
     this.chunks = [];
-    tell(this.request.trace, "failed", this, error);
+    tell(this.trace, "failed", this, error);
     this.wake();
   }
 
@@ -209,6 +211,8 @@ export class Exchange implements TracedRequest {
   /** @internal */
   park(wait: Wait<unknown>): void {
     this.waiting = wait;
+    // While nobody reads, the server owes nothing.
+    if (this.phase === "answered") this.since = performance.now();
   }
 
   /** @internal */
@@ -224,7 +228,6 @@ export class Exchange implements TracedRequest {
   unpause(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.since = performance.now();
     this.control?.resume();
   }
 
@@ -240,13 +243,13 @@ export class Exchange implements TracedRequest {
 
   /** @internal The next time limit, on `performance.now()`. */
   nextDeadline(): number {
-    return Math.min(this.request.deadline, this.since + this.phaseLimit());
+    return Math.min(this.request.settings.deadline, this.since + this.phaseLimit());
   }
 
   /** @internal Fails with the limit that has passed; false if none has. */
   expire(): boolean {
     const time = performance.now();
-    const { deadline, limits } = this.request;
+    const { deadline, limits } = this.request.settings;
     const sentence = `${this.method} ${this.url}`;
     // A host's timers may be early by a fraction of a millisecond.
     if (time >= deadline - 0.5) this.abandon(new TotalTimeout(sentence, limits.total));
@@ -258,7 +261,7 @@ export class Exchange implements TracedRequest {
   }
 
   private phaseLimit(): number {
-    const { limits } = this.request;
+    const { limits } = this.request.settings;
     if (this.phase === "sent") return limits.firstByte;
     if (this.phase === "answered") return limits.betweenChunks;
     // Connecting is timed where it is done: several exchanges may wait for one connection.
@@ -267,7 +270,8 @@ export class Exchange implements TracedRequest {
 
   private enter(phase: Phase): void {
     this.phase = phase;
-    this.since = performance.now();
+    // The other phases have no limit of their own.
+    if (phase === "sent") this.since = performance.now();
     this.waiting?.arm();
   }
 
@@ -420,20 +424,20 @@ class More extends Wait<Uint8Array> {
   }
 }
 
-class Collect<T> extends Wait<T> {
-  private readonly convert: (bytes: Uint8Array) => T;
+class Collect<O extends BodyOwner, T> extends Wait<T> {
+  private readonly owner: O;
+  private readonly convert: Convert<O, T>;
   private readonly maxBytes: number;
-  private readonly claim: () => void;
 
-  constructor(exchange: Exchange, convert: (bytes: Uint8Array) => T, maxBytes: number, claim: () => void) {
+  constructor(exchange: Exchange, owner: O, convert: Convert<O, T>, maxBytes: number) {
     super(exchange);
+    this.owner = owner;
     this.convert = convert;
     this.maxBytes = maxBytes;
-    this.claim = claim;
   }
 
   protected override prepare(): void {
-    this.claim();
+    this.owner.claim();
     this.exchange.wantAll(this.maxBytes);
   }
 
@@ -442,7 +446,7 @@ class Collect<T> extends Wait<T> {
   }
 
   protected outcome(): T {
-    return this.convert(this.exchange.takeAll());
+    return this.convert(this.exchange.takeAll(), this.owner);
   }
 }
 

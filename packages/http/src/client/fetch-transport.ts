@@ -16,14 +16,13 @@ const redirect: RequestRedirect =
 
 export class FetchTransport implements Transport {
   private readonly flights = new Set<FetchFlight>();
+  /** Aborted, and not at their end yet. */
+  private closing = 0;
   private closed: (() => void)[] | undefined = undefined;
 
   begin(exchange: Exchange): Control {
     const controller = new AbortController();
-    const flight = new FetchFlight(exchange, controller, () => {
-      this.flights.delete(flight);
-      this.settle();
-    });
+    const flight = new FetchFlight(exchange, controller, this);
     if (this.closed === undefined) {
       this.flights.add(flight);
       void flight.fly();
@@ -37,7 +36,7 @@ export class FetchTransport implements Transport {
 
   statistics(): ClientStatistics {
     const { size } = this.flights;
-    return { connections: size, idle: 0, active: size, waiting: 0, closing: 0 };
+    return { connections: size, idle: 0, active: size, waiting: 0, closing: this.closing };
   }
 
   close(closed: () => void): void {
@@ -50,8 +49,17 @@ export class FetchTransport implements Transport {
     this.settle();
   }
 
+  aborted(flight: FetchFlight): void {
+    if (this.flights.delete(flight)) this.closing++;
+  }
+
+  ended(flight: FetchFlight): void {
+    if (!this.flights.delete(flight)) this.closing--;
+    this.settle();
+  }
+
   private settle(): void {
-    if (this.flights.size > 0) return;
+    if (this.flights.size > 0 || this.closing > 0) return;
     for (const closed of this.closed?.splice(0) ?? []) closed();
   }
 }
@@ -59,18 +67,19 @@ export class FetchTransport implements Transport {
 class FetchFlight implements Control {
   readonly exchange: Exchange;
   private readonly controller: AbortController;
-  private readonly over: () => void;
+  private readonly transport: FetchTransport;
   private goOn: (() => void) | undefined = undefined;
   private isAborted = false;
 
-  constructor(exchange: Exchange, controller: AbortController, over: () => void) {
+  constructor(exchange: Exchange, controller: AbortController, transport: FetchTransport) {
     this.exchange = exchange;
     this.controller = controller;
-    this.over = over;
+    this.transport = transport;
   }
 
   abort(): void {
     this.isAborted = true;
+    this.transport.aborted(this);
     this.controller.abort();
     this.resume();
   }
@@ -90,13 +99,14 @@ class FetchFlight implements Control {
     } catch (error) {
       if (!this.isAborted) exchange.failed(explained(exchange, error));
     } finally {
-      this.over();
+      this.transport.ended(this);
     }
   }
 
   private async exchangeAll(): Promise<void> {
     const { exchange } = this;
-    const { method, headers, body } = exchange.request;
+    const { body } = exchange;
+    const { method, headers } = exchange.request;
     exchange.assigned(false);
     exchange.connected();
     // `fetch` does not say when it has sent all; the answer's time runs from here.
@@ -144,9 +154,9 @@ function bodyOf(body: WireBody): RequestInit & { duplex?: "half" } {
   const pieces = body[Symbol.asyncIterator]();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done === true) controller.close();
-      else controller.enqueue(value);
+      const piece = await pieces.next();
+      if (piece.done === true) controller.close();
+      else controller.enqueue(piece.value);
     },
     async cancel() {
       await pieces.return?.();

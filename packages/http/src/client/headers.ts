@@ -14,7 +14,6 @@ export type HeadersInit =
   | Iterable<readonly [name: string, value: string]>;
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const forbidden = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 function checkedName(name: string): string {
@@ -34,7 +33,7 @@ function checkedValue(name: string, value: string): string {
 
 export class HttpHeaders implements Iterable<[name: string, value: string]> {
   /** @internal Name, value, name, value. */
-  readonly list: string[];
+  list: string[];
 
   /** @throws UsageError for a name or a value that cannot be sent. */
   constructor(init?: HeadersInit) {
@@ -49,7 +48,7 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   /** @internal Names already in lower case, values that a peer has sent. */
   static received(list: string[]): HttpHeaders {
     const headers = new HttpHeaders();
-    for (const text of list) headers.list.push(text);
+    headers.list = list;
     return headers;
   }
 

@@ -18,7 +18,7 @@ export type Next = (request: ClientRequest) => Operation<ClientResponse>;
  *   return yield* next(request);
  * };
  * const session = new ClientSession({ middleware: [stamped] });
- * await session.close();
+ * console.log(session.statistics().connections); // 0
  * ```
  */
 export type Middleware = (

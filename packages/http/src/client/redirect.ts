@@ -72,7 +72,6 @@ function redirected(
     body: isRewritten ? null : undefined,
     auth: isCrossing ? null : undefined,
   });
-  // Of a URL with a user name the name is the server's choice, not the caller's.
   for (const name of isCrossing ? secrets : []) changed.headers.delete(name);
   changed.headers.delete("host");
   for (const name of isRewritten ? aboutBody : []) changed.headers.delete(name);

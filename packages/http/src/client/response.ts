@@ -20,7 +20,7 @@ import {
 import { closing, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { codingsOf, decompressed } from "./decompress.ts";
 import { BodyTooLarge, InvalidResponse } from "./errors.ts";
-import { type Exchange, joined } from "./exchange.ts";
+import { type BodyOwner, type Convert, type Exchange, joined } from "./exchange.ts";
 import type { HttpHeaders } from "./headers.ts";
 import type { ClientRequest } from "./request.ts";
 
@@ -32,7 +32,7 @@ const none: readonly ClientResponse[] = [];
 /** Bytes of a body, as a stream. Cancelling a task that waits for some closes the connection. */
 export type BodyReceiveStream = ByteReceiveStream & ObjectReceiveStream<Uint8Array>;
 
-export class ClientResponse implements AsyncDisposable {
+export class ClientResponse implements AsyncDisposable, BodyOwner {
   readonly status: number;
   readonly headers: HttpHeaders;
   /** Where the answer came from: after redirects, the last URL. */
@@ -65,19 +65,19 @@ export class ClientResponse implements AsyncDisposable {
 
   /** @throws BodyTooLarge beyond `maxBodyBytes` (64 MiB if not given), the time limits, BrokenResourceError, UsageError if read before. */
   bytes(): Operation<Uint8Array> {
-    return this.read((bytes) => bytes);
+    return this.read(asBytes);
   }
 
   /** In the character set that the answer names; UTF-8 if none. @throws as `bytes`. */
   text(): Operation<string> {
-    return this.read((bytes) => decoderOf(this.headers).decode(bytes));
+    return this.read(asText);
   }
 
   /**
    * The type is the caller's word: nothing checks it. @throws as `bytes`; InvalidResponse for what is no JSON.
    */
   json<T = unknown>(): Operation<T> {
-    return this.read((bytes) => parseJson(bytes, this) as T);
+    return this.read(parseJson) as Operation<T>;
   }
 
   /** The body as it comes. The sender is held up while 64 kB lie unread. Close it, or read it to its end. */
@@ -115,13 +115,13 @@ export class ClientResponse implements AsyncDisposable {
     return codings.length === 0 ? raw : decompressed(raw, codings);
   }
 
-  private read<T>(convert: (bytes: Uint8Array) => T): Operation<T> {
+  private read<T>(convert: Convert<ClientResponse, T>): Operation<T> {
     const { maxBodyBytes = defaultMaxBytes } = this.request.settings;
     if (this.codings.length > 0) return perform(this, this.readCoded<T>, convert, maxBodyBytes);
-    return this.exchange.collect(convert, maxBodyBytes, this.claim);
+    return this.exchange.collect(this, convert, maxBodyBytes);
   }
 
-  private *readCoded<T>(convert: (bytes: Uint8Array) => T, maxBytes: number): Coroutine<T> {
+  private *readCoded<T>(convert: Convert<ClientResponse, T>, maxBytes: number): Coroutine<T> {
     const stream = new Bounded(this.open(), maxBytes);
     const chunks: Uint8Array[] = [];
     try {
@@ -131,14 +131,16 @@ export class ClientResponse implements AsyncDisposable {
     } finally {
       yield* stream.close();
     }
-    return convert(joined(chunks));
+    return convert(joined(chunks), this);
   }
 
-  private readonly claim = (): void => {
-    if (this.isUsed)
+  /** @internal The body is given away, once. */
+  claim(): void {
+    if (this.isUsed) {
       throw new UsageError("The body of this response was read before, or closed. It comes only once.");
+    }
     this.isUsed = true;
-  };
+  }
 }
 
 /** The server answered with a status of 400 or more. */
@@ -203,6 +205,14 @@ class Bounded extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream
     }
     return chunk;
   }
+}
+
+function asBytes(bytes: Uint8Array): Uint8Array {
+  return bytes;
+}
+
+function asText(bytes: Uint8Array, { headers }: ClientResponse): string {
+  return decoderOf(headers).decode(bytes);
 }
 
 const utf8 = /* @__PURE__ */ new TextDecoder();

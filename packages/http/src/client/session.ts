@@ -1,8 +1,8 @@
 /**
  * The client: a pool of connections and what requests have in common, for as long as it is open.
  *
- * A request goes through layers, each in a file of its own: middleware of the user's, redirects, retries, authentication,
- * cookies; then to the transport. Invariant: once a session is closed, no connection, timer or listener of it is left.
+ * A request goes through layers, each in a file of its own: middleware of the user's, redirects, retries, authentication;
+ * then, with its cookies, to the transport. Invariant: once a session is closed, no connection, timer or listener of it is left.
  */
 import {
   ClosedResourceError,
@@ -19,11 +19,11 @@ import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
 import type { CookieJar } from "tough-cookie";
 import type { EventStream } from "../events/index.ts";
 import type { ConnectWebSocketOptions, WebSocketStream } from "../websocket/index.ts";
-import { Authentication, type Credentials } from "./authentication.ts";
+import { Authentication, basic, type Credentials } from "./authentication.ts";
 import { type BodyStream, encodeBody, isBodyStream } from "./body.ts";
 import { Cookies } from "./cookies.ts";
 import { acceptedCodings } from "./decompress.ts";
-import { Exchange, type ExchangeRequest } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { type HeadersInit, HttpHeaders } from "./headers.ts";
 import { loadTransport, type TransportName, usualTransport } from "./load-transport.ts";
 import { layered, layerOf, type Middleware, type Send } from "./middleware.ts";
@@ -95,8 +95,8 @@ export class ClientSession implements AsyncDisposable {
   private readonly targets: Targets;
   private readonly baseOrigin: string | undefined;
   private readonly headers: HttpHeaders;
-  private readonly limits: Limits;
-  private readonly retry: RetryPolicy | undefined;
+  /** What holds for requests that say nothing else. */
+  private readonly usual: Settings;
   private readonly cookies: Cookies | undefined;
   private readonly send: Send;
   private transport: Transport | undefined = undefined;
@@ -116,12 +116,19 @@ export class ClientSession implements AsyncDisposable {
     ) {
       this.headers.set("accept-encoding", acceptedCodings);
     }
-    this.limits = limitsOf(options.timeout);
-    this.retry = policyOf(options.retry);
+    this.usual = {
+      limits: limitsOf(options.timeout),
+      deadline: Infinity,
+      maxBodyBytes: options.maxBodyBytes,
+      maxRedirects: options.maxRedirects ?? 10,
+      allowInsecureRedirects: options.allowInsecureRedirects === true,
+      decompress: options.decompress !== false,
+      retry: policyOf(options.retry),
+      trace: options.trace,
+    };
     this.cookies = options.cookies === false ? undefined : new Cookies(options.cookies);
     const layers = (options.middleware ?? []).map(layerOf);
     layers.push(redirecting, retrying, new Authentication().layer);
-    if (this.cookies !== undefined) layers.push(this.cookies.layer);
     this.send = layered(layers, (request) => this.exchange(request));
   }
 
@@ -159,7 +166,7 @@ export class ClientSession implements AsyncDisposable {
    * cannot be sent; ClosedResourceError after `close`. A status of 400 or more is no error: see `throwForStatus`.
    */
   request(method: string, url: string | URL, options: RequestOptions = {}): Operation<ClientResponse> {
-    return perform(this, this.perform, method, url, options);
+    return perform(this, this.begin, method, url, options);
   }
 
   /**
@@ -201,7 +208,12 @@ export class ClientSession implements AsyncDisposable {
     const asHttp = resolved.href.replace(/^ws/, "http");
     const cookie = this.cookies?.headerFor(asHttp);
     if (cookie !== undefined) headers.set("cookie", cookie);
-    return { url: resolved, headers, tls: this.config.tls, limits: this.limits };
+    const { auth } = this.config;
+    const origin = new URL(asHttp).origin;
+    if (auth?.scheme === "basic" && this.isFor(origin) && !headers.has("authorization")) {
+      headers.set("authorization", basic(auth));
+    }
+    return { url: resolved, headers, tls: this.config.tls, limits: this.usual.limits };
   }
 
   /**
@@ -215,8 +227,9 @@ export class ClientSession implements AsyncDisposable {
     return this.close();
   }
 
-  private *perform(method: string, url: string | URL, options: RequestOptions): Coroutine<ClientResponse> {
-    return yield* this.send(this.prepare(method, url, options));
+  // No generator of its own: each level that a request waits in is resumed with it.
+  private begin(method: string, url: string | URL, options: RequestOptions): Coroutine<ClientResponse> {
+    return this.send(this.prepare(method, url, options));
   }
 
   private prepare(method: string, url: string | URL, options: RequestOptions): ClientRequest {
@@ -237,37 +250,55 @@ export class ClientSession implements AsyncDisposable {
 
   private authFor({ origin }: Target, { auth }: RequestOptions): Credentials | undefined {
     if (auth !== undefined) return auth;
-    return this.baseOrigin === undefined || this.baseOrigin === origin ? this.config.auth : undefined;
+    return this.isFor(origin) ? this.config.auth : undefined;
+  }
+
+  /** Whether the session's credentials are meant for this origin. */
+  private isFor(origin: string): boolean {
+    return this.baseOrigin === undefined || this.baseOrigin === origin;
   }
 
   private settingsOf(options: RequestOptions): Settings {
-    const session = this.config;
-    const limits = limitsOf(options.timeout, this.limits);
+    const { usual } = this;
+    const { timeout, maxBodyBytes, maxRedirects, retry, trace } = options;
+    const isUsual =
+      usual.limits.total === Infinity &&
+      timeout === undefined &&
+      maxBodyBytes === undefined &&
+      maxRedirects === undefined &&
+      retry === undefined &&
+      trace === undefined;
+    if (isUsual) return usual;
+    const limits = limitsOf(timeout, usual.limits);
     return {
+      ...usual,
       limits,
       deadline: limits.total === Infinity ? Infinity : performance.now() + limits.total,
-      maxBodyBytes: options.maxBodyBytes ?? session.maxBodyBytes,
-      maxRedirects: options.maxRedirects ?? session.maxRedirects ?? 10,
-      allowInsecureRedirects: session.allowInsecureRedirects === true,
-      decompress: session.decompress !== false,
-      retry: options.retry === undefined ? this.retry : policyOf(options.retry),
-      trace: options.trace ?? session.trace,
+      maxBodyBytes: maxBodyBytes ?? usual.maxBodyBytes,
+      maxRedirects: maxRedirects ?? usual.maxRedirects,
+      retry: retry === undefined ? usual.retry : policyOf(retry),
+      trace: trace ?? usual.trace,
     };
   }
 
   /** The innermost of the layers: one request on the wire. */
-  private *exchange(request: ClientRequest): Coroutine<ClientResponse> {
-    const { method, target, headers, settings } = request;
-    const { content } = request.encoded;
-    const { limits, deadline, trace } = settings;
+  private *exchange(wanted: ClientRequest): Coroutine<ClientResponse> {
+    const { cookies } = this;
+    const request = cookies === undefined ? wanted : cookies.attach(wanted);
     const transport = this.transport ?? (yield* this.load());
-    const source = isBodyStream(content) ? content : undefined;
-    const upload = source === undefined ? undefined : new Upload();
-    const body = (upload ?? content) as ExchangeRequest["body"];
-    const exchange = new Exchange(transport, { method, target, headers, body, limits, deadline, trace });
-    if (source === undefined || upload === undefined) yield* exchange.head();
-    else yield* this.upload(exchange, source, upload);
-    return new ClientResponse(request, exchange);
+    const { content } = request.encoded;
+    let exchange: Exchange;
+    if (isBodyStream(content)) {
+      const upload = new Upload();
+      exchange = new Exchange(transport, request, upload);
+      yield* this.upload(exchange, content, upload);
+    } else {
+      exchange = new Exchange(transport, request, content);
+      yield* exchange.head();
+    }
+    const response = new ClientResponse(request, exchange);
+    if (cookies !== undefined && response.headers.has("set-cookie")) yield* cookies.keep(response);
+    return response;
   }
 
   /** While the body is sent, what is answered already is kept here: a server that waits for us to read would not read. */
@@ -279,7 +310,7 @@ export class ClientSession implements AsyncDisposable {
 
   private *load(): Coroutine<Transport> {
     const { transport = usualTransport() } = this.config;
-    this.loading ??= loadTransport(transport, this.config, this.limits.connect);
+    this.loading ??= loadTransport(transport, this.config, this.usual.limits.connect);
     const loaded = yield* fromPromise(this.loading);
     if (this.isClosed)
       throw new ClosedResourceError("The session was closed before. Send requests before you close it.");
@@ -319,7 +350,8 @@ function* sending(exchange: Exchange, source: BodyStream, upload: Upload, group:
 }
 
 function checkedMethod(method: string): string {
-  if (/^[A-Z][A-Z-]*$/.test(method)) return method;
+  // A tunnel is no request: see the option `proxy`.
+  if (/^[A-Z][A-Z-]*$/.test(method) && method !== "CONNECT") return method;
   throw new UsageError(
     `${JSON.stringify(method)} is no method of HTTP. Write it in capitals: GET, POST, PROPFIND, …`,
   );

@@ -86,7 +86,7 @@ export function targetOf(url: URL): Target {
   const credentials =
     username === "" && password === ""
       ? undefined
-      : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+      : { username: decoded(username), password: decoded(password) };
   const path = url.pathname + url.search;
   return {
     href: url.origin + path,
@@ -97,4 +97,13 @@ export function targetOf(url: URL): Target {
     path,
     credentials,
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign that means itself.
+    return text;
+  }
 }

@@ -8,7 +8,8 @@
 import type * as Dns from "node:dns";
 import type * as Undici from "undici";
 import type { buildConnector as BuildConnector, Client, Dispatcher } from "undici";
-import { BrokenResourceError, ClosedResourceError } from "@anyloop/core";
+import { BrokenResourceError, ClosedResourceError, UsageError } from "@anyloop/core";
+import { isReplayable } from "./body.ts";
 import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
 import { cachedLookup } from "./dns-cache.ts";
 import { ConnectionFailed, ConnectTimeout, InvalidResponse, RequestTimeout } from "./errors.ts";
@@ -167,7 +168,7 @@ class Connection implements Poolable<Connection> {
       started: () => this.tellAll("connecting"),
       connected: () => this.tellAll("connected"),
       secured: (protocol) => {
-        for (const { exchange } of this.flights) tell(exchange.request.trace, "secured", exchange, protocol);
+        for (const { exchange } of this.flights) tell(exchange.trace, "secured", exchange, protocol);
       },
     });
     const { keepAlive, maxHeaderBytes } = options;
@@ -257,7 +258,7 @@ class Connection implements Poolable<Connection> {
   }
 
   private tellAll(hook: "connecting" | "connected"): void {
-    for (const { exchange } of this.flights) tell(exchange.request.trace, hook, exchange);
+    for (const { exchange } of this.flights) tell(exchange.trace, hook, exchange);
   }
 
   private timeoutError({ host }: Target): ConnectTimeout {
@@ -286,10 +287,11 @@ class Flight implements Control {
     this.transport = transport;
     this.exchange = exchange;
     this.route = route;
-    const { method, target, headers, body } = exchange.request;
+    const { method, target, headers } = exchange.request;
+    const { body } = exchange;
     const isProxied = route.proxy !== undefined && target.protocol === "http:";
     this.options = {
-      method: method as Dispatcher.HttpMethod,
+      method,
       path: isProxied ? target.href : target.path,
       headers: isProxied ? proxied(headers, target, route.proxy) : headers.list,
       body: (body ?? null) as Dispatcher.DispatchOptions["body"],
@@ -388,11 +390,11 @@ class Flight implements Control {
 
   /** The server closed an idle connection in the moment in which it was used again: nothing of the request was handled. */
   private wasLeftIdleTooLong(error: Error): boolean {
-    const { method, body } = this.exchange.request;
+    const { body } = this.exchange;
+    const { method } = this.exchange.request;
     if (!this.isReused || this.hasRetried || this.exchange.status !== 0 || !idempotent.has(method))
       return false;
-    const isReplayable = body === undefined || !(Symbol.asyncIterator in Object(body));
-    return isReplayable && lost.has((error as NodeJS.ErrnoException).code ?? "");
+    return isReplayable(body) && lost.has((error as NodeJS.ErrnoException).code ?? "");
   }
 }
 
@@ -409,6 +411,9 @@ function explained(exchange: Exchange, error: Error, isConnected: boolean): unkn
   const code = (error as NodeJS.ErrnoException).code ?? "";
   if (error.name === "HTTPParserError" || invalid.has(code)) {
     return new InvalidResponse(`The answer to ${what} is not valid HTTP: ${error.message}`, { cause: error });
+  }
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
+    return new UsageError(`${what} cannot be sent: ${error.message}.`);
   }
   if (!isConnected) return new ConnectionFailed(exchange.request.target.host, error);
   const when = exchange.status === 0 ? "before it was answered" : "in the middle of the answer";

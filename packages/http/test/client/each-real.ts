@@ -15,6 +15,8 @@ const backends: readonly (readonly [name: string, make: () => Backend])[] = [
 /** Bun has no undici: the client is on `fetch` there, which has no pool, proxy or TLS options of ours. */
 export const isBun: boolean = "bun" in process.versions;
 
+export const isDeno: boolean = "deno" in process.versions;
+
 export function each(name: string, body: Body<unknown>, milliseconds = 10_000): void {
   for (const [label, make] of backends) {
     test(

@@ -2,7 +2,6 @@
 import {
   createServer as createHttpServer,
   type IncomingMessage,
-  type RequestListener,
   type Server,
   type ServerResponse,
 } from "node:http";
@@ -65,14 +64,14 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 
 export const httpServer: (handler: Handler, path?: string) => Operation<TestServer> = operation(
   function* httpServer(handler: Handler, path?: string): Coroutine<TestServer> {
-    const server = createHttpServer({ keepAliveTimeout: 60_000 }, handler as RequestListener);
+    const server = createHttpServer({ keepAliveTimeout: 60_000 }, handler);
     return yield* fromPromise(started(server, "http", path));
   },
 );
 
 export const httpsServer: (options: ServerOptions, handler: Handler) => Operation<TestServer> = operation(
   function* httpsServer(options: ServerOptions, handler: Handler): Coroutine<TestServer> {
-    return yield* fromPromise(started(createHttpsServer(options, handler as RequestListener), "https"));
+    return yield* fromPromise(started(createHttpsServer(options, handler), "https"));
   },
 );
 
@@ -86,7 +85,7 @@ export const rawServer: (handler: (socket: Socket) => void) => Operation<TestSer
 /** Any server that listens as Node's do. */
 export const otherServer: (server: Server | AnyServer, scheme: string) => Operation<TestServer> = operation(
   function* otherServer(server: Server | AnyServer, scheme: string): Coroutine<TestServer> {
-    return yield* fromPromise(started(server as AnyServer, scheme));
+    return yield* fromPromise(started(server, scheme));
   },
 );
 

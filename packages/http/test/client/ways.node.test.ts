@@ -1,6 +1,6 @@
 /** The ways to a server: TLS, HTTP/2, Unix sockets, proxies, a look-up that is remembered. */
 import dns from "node:dns";
-import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpServer } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { createSecureServer } from "node:http2";
 import { connect, type Socket } from "node:net";
@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
 import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
-import { expect, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { authority, certificate, expired, key } from "../certificates.ts";
-import { caught, eachOnUndici } from "./each-real.ts";
+import { caught, eachOnUndici, isDeno } from "./each-real.ts";
 import { bodyOf, type Handler, httpServer, httpsServer, otherServer, type TestServer } from "./servers.ts";
 
 const tls = { ca: authority };
@@ -31,7 +31,12 @@ eachOnUndici("TLS: a certificate that is trusted, and those that are not", () =>
     });
     yield* use(httpsServer({ key, cert: expired }, hello), (old) =>
       use(new ClientSession({ tls }), function* (session) {
-        expect(yield* caught(session.get(old.url))).toMatchObject({ code: "CERT_HAS_EXPIRED" });
+        const error = yield* caught(session.get(old.url));
+        expect(error).toBeInstanceOf(ConnectionFailed);
+        // Deno's own word for it is another.
+        expect(["CERT_HAS_EXPIRED", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]).toContain(
+          (error as ConnectionFailed).code,
+        );
       }),
     );
     yield* use(new ClientSession({ tls: { rejectUnauthorized: false } }), function* (session) {
@@ -59,21 +64,32 @@ eachOnUndici("no redirect leads from https to http, unless it is allowed", () =>
   ),
 );
 
-function http2Server(streams: { open: number; most: number }) {
+interface Streams {
+  open: number;
+  most: number;
+  /** Requests of `/slow` that are open. Servers before Node 26 keep a stream whose answer was cut short, whatever the client says. */
+  slow: number;
+}
+
+function http2Server(streams: Streams) {
   const server = createSecureServer({ key, cert: certificate, allowHTTP1: true }, (request, response) => {
     streams.most = Math.max(streams.most, ++streams.open);
     request.on("error", () => {});
     request.stream?.on("close", () => streams.open--);
-    if (request.url === "/slow") return;
+    if (request.url === "/slow") {
+      streams.slow++;
+      request.stream?.on("close", () => streams.slow--);
+      return;
+    }
     if (request.url === "/big") response.end(Buffer.alloc(1_000_000, "x"));
     else if (request.method === "POST") void bodyOf(request as never).then((body) => response.end(body));
     else setTimeout(() => response.end(`version ${request.httpVersion}`), 5);
   });
-  return otherServer(server as unknown as Server, "https");
+  return otherServer(server, "https");
 }
 
 eachOnUndici("HTTP/2, where the server offers it: one connection for many requests", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   const secured: string[] = [];
   const trace: Trace = { secured: (_request, _time, protocol) => void secured.push(protocol) };
   return use(http2Server(streams), (server) =>
@@ -99,7 +115,7 @@ eachOnUndici("HTTP/2, where the server offers it: one connection for many reques
 });
 
 eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connection to the others", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   return use(http2Server(streams), (server) =>
     use(new ClientSession({ tls, baseUrl: server.url }), function* (session) {
       yield* (yield* session.get("/")).text();
@@ -117,7 +133,7 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
           expect(yield* (yield* session.get("/")).text()).toBe("version 2.0");
         }
       });
-      while (streams.open > 0) yield* sleep(1);
+      while (streams.slow > 0) yield* sleep(1);
       expect(server.accepted()).toBe(1);
       expect(session.statistics()).toMatchObject({ connections: 1, active: 0 });
     }),
@@ -125,13 +141,16 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
 });
 
 eachOnUndici("HTTP/2 can be declined", () => {
-  const streams = { open: 0, most: 0 };
+  const streams = { open: 0, most: 0, slow: 0 };
   return use(http2Server(streams), (server) =>
     use(new ClientSession({ tls, baseUrl: server.url, http2: false }), function* (session) {
       expect(yield* (yield* session.get("/")).text()).toBe("version 1.1");
     }),
   );
 });
+
+/** Its sockets look names up by themselves. */
+const skipped: typeof eachOnUndici = (name) => test.skip(`${name} [Deno's sockets take no look-up]`);
 
 let sockets = 0;
 
@@ -249,7 +268,7 @@ eachOnUndici("the proxies of the environment", function* () {
   });
 });
 
-eachOnUndici(
+(isDeno ? skipped : eachOnUndici)(
   "addresses are remembered for a while, failures are not, and overlapping look-ups are one",
   () => {
     let asked = 0;
