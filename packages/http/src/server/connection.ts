@@ -75,6 +75,10 @@ export class Connection {
   private group: TaskGroup | undefined = undefined;
   private current: Exchange | undefined = undefined;
   private isPaused = false;
+  /** Whether where the next request begins is not known: those that came before are answered. */
+  private isLost = false;
+  /** Whether nothing is answered behind the current request. */
+  private endsHere = false;
 
   constructor(socket: Duplex, home: ConnectionHome) {
     this.socket = socket;
@@ -115,6 +119,19 @@ export class Connection {
     this.socket.pause();
   }
 
+  /** What came is no request, or no more of one: nothing behind it can be understood. */
+  refuse(text: string): void {
+    const { current, socket } = this;
+    if (current !== undefined && current.request.isBodyComplete) {
+      // It is what comes behind it that is wrong.
+      this.isLost = true;
+    } else if (current?.isAnswering === true) {
+      socket.destroy();
+    } else {
+      socket.end(text, "latin1", () => socket.destroy());
+    }
+  }
+
   private *host(group: TaskGroup): Coroutine<void> {
     this.group = group;
     this.beginNext();
@@ -130,7 +147,7 @@ export class Connection {
 
   private beginNext(): void {
     const next = this.waiting.shift();
-    if (next !== undefined && this.group !== undefined && !this.closed.isSet) this.begin(next, this.group);
+    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded) this.begin(next, this.group);
     if (!this.isPaused || this.waiting.size > 0) return;
     this.isPaused = false;
     this.socket.resume();
@@ -173,7 +190,8 @@ export class Connection {
   private *respond(exchange: Exchange): Coroutine<ServerResponse> {
     const { request } = exchange;
     try {
-      checkHead(request, this.home.limits);
+      const wrong = wrongHead(request, this.home.limits);
+      if (wrong !== undefined) return this.giveUp(wrong);
       const route = this.home.router.find(request);
       exchange.route = route;
       if (route.options.bodySize !== undefined) request.limitBody(route.options.bodySize);
@@ -187,10 +205,14 @@ export class Connection {
     }
   }
 
+  /** What we and others on the way may read differently, nobody is to read on from. */
+  private giveUp(error: HttpError): ServerResponse {
+    this.endsHere = true;
+    return explained(error);
+  }
+
   private explain(error: unknown, exchange: Exchange): ServerResponse {
-    if (error instanceof HttpError) {
-      return ServerResponse.text(`${error.message}\n`, { status: error.status, headers: error.headers });
-    }
+    if (error instanceof HttpError) return explained(error);
     this.report(error, exchange);
     return ServerResponse.text("Internal Server Error\n", { status: 500 });
   }
@@ -198,7 +220,7 @@ export class Connection {
   /** Sends the response, and gives what is left to be done if that takes time. */
   private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.socket.destroyed) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
+    if (this.socket.destroyed || this.socket.writableEnded) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
     if (raw === undefined) {
@@ -207,7 +229,7 @@ export class Connection {
     }
     // While a stream is sent the rest of the body may be read; behind a whole response nobody will.
     const isRefused = !request.isBodyComplete && !response.isStreamed;
-    const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet;
+    const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet || this.isAtEnd;
     const to = this.destination(request, raw, isLast);
     if (response.isStreamed) return this.pour(response, exchange, to);
     exchange.bytes = sendWhole(response, to);
@@ -222,6 +244,10 @@ export class Connection {
   private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
     exchange.bytes = yield* sendStream(response, to);
     if (!exchange.request.isBodyComplete) yield* this.linger(exchange.request);
+  }
+
+  private get isAtEnd(): boolean {
+    return this.endsHere || (this.isLost && this.waiting.size === 0);
   }
 
   private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
@@ -276,11 +302,15 @@ function lastWords(response: ServerResponse): string {
   return headOf(response, Buffer.byteLength(body), "connection: close\r\n") + body;
 }
 
-/** What the parser lets pass and we do not. @throws HttpError. */
-function checkHead({ raw }: ServerRequest, limits: Limits): void {
+function explained({ message, status, headers }: HttpError): ServerResponse {
+  return ServerResponse.text(`${message}\n`, { status, headers });
+}
+
+/** What the parser lets pass and we do not. */
+function wrongHead({ raw }: ServerRequest, limits: Limits): HttpError | undefined {
   const { rawHeaders } = raw;
   if (rawHeaders.length > 2 * limits.headerCount) {
-    throw new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
+    return new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
   }
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -288,9 +318,10 @@ function checkHead({ raw }: ServerRequest, limits: Limits): void {
     if (name.length === 4 && name.toLowerCase() === "host") hosts++;
   }
   // Two hosts: one for the proxy that checked, another for us (RFC 9112, 3.2).
-  if (hosts > 1) throw new HttpError(400, "The request has more than one Host field.");
+  if (hosts > 1) return new HttpError(400, "The request has more than one Host field.");
   const coding = raw.headers["transfer-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "chunked") {
-    throw new HttpError(501, "Of the transfer codings only chunked is understood.");
+    return new HttpError(501, "Of the transfer codings only chunked is understood.");
   }
+  return undefined;
 }

@@ -264,8 +264,9 @@ class HttpServer implements ConnectionHome, Serving {
 
   private refuse(error: Error, socket: Duplex): void {
     const text = refusal(error);
-    if (text === undefined || !socket.writable || this.open.get(socket)?.isIdle === false) socket.destroy();
-    else socket.end(text, "latin1", () => socket.destroy());
+    const connection = this.open.get(socket);
+    if (text === undefined || !socket.writable || connection === undefined) socket.destroy();
+    else connection.refuse(text);
   }
 
   private *bind(): Coroutine<void> {

@@ -7,20 +7,17 @@ import { type Coroutine, fromPromise, type Operation, taskGroup } from "@anyloop
 import { Application, serve, type ServeOptions, type Serving } from "@anyloop/http/server";
 import { expect } from "vitest";
 
-/** What a test's server reported that the test did not expect. */
-const unexpected = (error: unknown): void => {
-  throw error;
-};
-
 /** Serves while the body runs, then ends it in order, and looks whether anything is left. */
 export function withServer<T>(
   app: Application,
   body: (serving: Serving) => Coroutine<T>,
   options: ServeOptions = {},
 ): Operation<T> {
+  const reported: unknown[] = [];
+  const onError = (error: unknown): unknown => reported.push(error);
   return taskGroup(function* (group) {
     const serving = yield* group.start<Serving>((status) =>
-      serve(app, { host: "127.0.0.1", shutdownTime: 2_000, onError: unexpected, ...options }, status),
+      serve(app, { host: "127.0.0.1", shutdownTime: 2_000, onError, ...options }, status),
     );
     let value: T;
     try {
@@ -29,6 +26,7 @@ export function withServer<T>(
       serving.stop();
     }
     for (const task of group.tasks) yield* task.wait();
+    expect(reported).toEqual([]);
     expect(serving.statistics()).toMatchObject({ connections: 0, active: 0 });
     return value;
   });
