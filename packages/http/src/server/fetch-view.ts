@@ -5,8 +5,8 @@
  * not does not pay for it. Invariant: a body is read by one side only, piece by piece, as fast as the other side takes it.
  */
 import { type Coroutine, fromPromise, UsageError } from "@anyloop/core";
-import { HttpError } from "./http-error.ts";
 import type { Incoming } from "./incoming.ts";
+import { tooLong } from "./request-body.ts";
 import type { ServerRequest } from "./request.ts";
 import { type ResponseBody, ServerResponse } from "./response.ts";
 
@@ -24,6 +24,7 @@ export function fetchRequest(request: ServerRequest<unknown>, limit: number, pat
   }
   const { signal } = request;
   if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
+  if (Number(headers.get("content-length") ?? 0) > limit) throw tooLong(limit);
   const body = new ReadableStream<Uint8Array>(new BodySource(request, raw, limit));
   return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
 }
@@ -49,7 +50,7 @@ class BodySource implements UnderlyingDefaultSource<Uint8Array> {
       return;
     }
     this.received += piece.length;
-    if (this.received > this.limit) throw new HttpError(413, `The body is longer than ${this.limit} bytes.`);
+    if (this.received > this.limit) throw tooLong(this.limit);
     controller.enqueue(piece);
   }
 

@@ -38,6 +38,7 @@ export class Part implements ByteReceiveStream {
   readonly type: string;
   private readonly stream: BusboyFileStream;
   private readonly limit: number;
+  private broken: HttpError | undefined = undefined;
 
   /** @internal */
   constructor(stream: BusboyFileStream, name: string, filename: string | undefined, type: string, limit: number) {
@@ -46,9 +47,10 @@ export class Part implements ByteReceiveStream {
     this.filename = filename;
     this.type = type;
     this.limit = limit;
+    stream.on("error", (error) => (this.broken = malformed(error)));
   }
 
-  /** @throws EndOfStream; HttpError 413 past the limit. */
+  /** @throws EndOfStream; HttpError: 413 past the limit, 400 where the body breaks off. */
   receive(maxBytes = 65_536): Operation<Uint8Array> {
     return perform(this, this.doReceive, maxBytes);
   }
@@ -83,8 +85,9 @@ export class Part implements ByteReceiveStream {
       const piece = stream.read(Math.min(maxBytes, stream.readableLength || maxBytes)) as Uint8Array | null;
       if (stream.truncated) throw new HttpError(413, `A part is longer than ${String(this.limit)} bytes.`);
       if (piece !== null) return piece;
+      if (this.broken !== undefined) throw this.broken;
       if (stream.readableEnded || stream.destroyed) throw new EndOfStream();
-      yield* happens(stream, "readable", "end", "close");
+      yield* happens(stream, "readable", "end", "error", "close");
     }
   }
 
@@ -170,8 +173,6 @@ function parserOf(
     throw malformed(error);
   }
   parser.on("file", (name: string | undefined, stream, filename: string | undefined, _encoding, mime) => {
-    // What becomes of it is told by the parser; unread, it must not bring the process down.
-    stream.on("error", () => {});
     parsed.putNowait({ part: new Part(stream, name ?? "", filename, mime, partSize) });
   });
   parser.on("partsLimit", () => fail(new HttpError(413, `The body has more than ${String(parts)} parts.`)));

@@ -88,8 +88,12 @@ export class RequestBody implements ByteReceiveStream {
 
   /** @internal */
   tooLong(): HttpError {
-    return new HttpError(413, `The body is longer than ${String(this.limit)} bytes.`);
+    return tooLong(this.limit);
   }
+}
+
+export function tooLong(limit: number): HttpError {
+  return new HttpError(413, `The body is longer than ${String(limit)} bytes.`);
 }
 
 /** Reads until it has what it wants: one piece, or all of them. */
