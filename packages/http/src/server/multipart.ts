@@ -18,7 +18,7 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
-import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
+import { closing, suspend } from "@anyloop/core/lowlevel";
 import { HttpError } from "./http-error.ts";
 import type { ServerRequest } from "./request.ts";
 
@@ -108,7 +108,7 @@ export class Part implements ByteReceiveStream {
 
 /** Waits for one of several events. */
 function happens(stream: NodeJS.EventEmitter, ...events: readonly string[]): Operation<void> {
-  return suspendOnHost<void>((waiter) => {
+  return suspend<void>((waiter) => {
     const stop = (): void => {
       for (const event of events) stream.off(event, resume);
     };

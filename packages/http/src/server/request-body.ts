@@ -13,6 +13,8 @@ import {
   UsageError,
 } from "@anyloop/core";
 import { closing, HostLeaf, type Strand } from "@anyloop/core/lowlevel";
+import type { Duplex } from "node:stream";
+import { ByteStreamDuplex } from "./byte-stream-duplex.ts";
 import { HttpError } from "./http-error.ts";
 import type { Incoming, PieceReader } from "./incoming.ts";
 
@@ -130,6 +132,22 @@ abstract class Read<T> extends HostLeaf<T> implements PieceReader {
     const parked = this.park(strand);
     incoming.resumeReading();
     return parked;
+  }
+
+  /** What comes over a stream of ours is owed by tasks, not by the host: see `suspendOn`. */
+  protected override park(strand: Strand): IteratorResult<unknown, unknown> {
+    const parked = super.park(strand);
+    if (this.isCarried) strand.run.release();
+    return parked;
+  }
+
+  protected override unpark(): Strand {
+    if (this.isCarried) this.strand?.run.hold();
+    return super.unpark();
+  }
+
+  private get isCarried(): boolean {
+    return (this.body.incoming.socket as Duplex) instanceof ByteStreamDuplex;
   }
 
   protected abort(): boolean {

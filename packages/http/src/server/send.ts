@@ -21,7 +21,7 @@ import {
   type Receiver,
   shield,
 } from "@anyloop/core";
-import { suspendOnHost } from "@anyloop/core/lowlevel";
+import { suspendOn } from "./byte-stream-duplex.ts";
 import { fieldsOf, headOf, isBodiless } from "./head.ts";
 import type { ServerResponse, StreamSource } from "./response.ts";
 
@@ -115,15 +115,15 @@ export function* sendStream(response: ServerResponse, to: Destination): Coroutin
 
 /** Waits until a client has taken enough for more. @throws BrokenResourceError if it has gone, or takes nothing. */
 export function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
-  if ((yield* moveOnAfter(writeTime, drained(stream))) === true) return;
+  if ((yield* moveOnAfter(writeTime, drained(stream, socket))) === true) return;
   socket.destroy();
   throw new BrokenResourceError(
     `The client took nothing for ${String(writeTime)} ms, and the connection was closed.`,
   );
 }
 
-function drained(stream: NodeResponse | Duplex): Operation<true> {
-  return suspendOnHost<true>((waiter) => {
+function drained(stream: NodeResponse | Duplex, socket: Duplex): Operation<true> {
+  return suspendOn<true>(socket, (waiter) => {
     const stop = (): void => {
       stream.off("drain", onDrain).off("close", onClose);
     };
