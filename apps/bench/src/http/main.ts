@@ -23,7 +23,7 @@ const contestants: readonly (readonly [name: string, file: string, program?: str
   ["fastify", "fastify.js"],
   ["hono", "hono.js"],
   ["h3", "h3.js"],
-  ["aiohttp", "../../../src/http/servers/aiohttp.py", "python3"],
+  ["aiohttp", "../../../src/http/servers/aiohttp_server.py", "python3"],
 ];
 const floor = "node:http";
 const connections = 50;
