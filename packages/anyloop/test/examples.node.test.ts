@@ -19,6 +19,7 @@ const sources = [
   "docs/**/*.md",
   "packages/*/README.md",
   "packages/{core,kernel,native,anyloop,testing}/src/**/*.ts",
+  "packages/http/src/server/**/*.ts",
 ];
 
 interface Example {

@@ -35,7 +35,12 @@ function ask(port: number, request: Buffer, next: () => boolean): Promise<void> 
 }
 
 /** Sends so many requests over so many connections. */
-export async function load(port: number, request: Buffer, requests: number, connections: number): Promise<void> {
+export async function load(
+  port: number,
+  request: Buffer,
+  requests: number,
+  connections: number,
+): Promise<void> {
   let left = requests;
   await Promise.all(Array.from({ length: connections }, () => ask(port, request, () => left-- > 0)));
 }

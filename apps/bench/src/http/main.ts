@@ -12,7 +12,11 @@ import { median } from "../measure.ts";
 import { load } from "./load.ts";
 
 const { values } = parseArgs({
-  options: { only: { type: "string" }, quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  options: {
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
 });
 
 /** By name: what is run with this Node, or another program and its arguments. */
@@ -114,11 +118,15 @@ const results = Object.fromEntries(
 if (values.json) {
   console.log(JSON.stringify(results, undefined, 2));
 } else {
-  console.log(`Processor time of a request, ${String(connections)} at a time; medians of ${String(rounds)} rounds`);
+  console.log(
+    `Processor time of a request, ${String(connections)} at a time; medians of ${String(rounds)} rounds`,
+  );
   for (const [task, figures] of Object.entries(results)) {
     console.log(`\n${styleText("bold", task.padEnd(24))}    µs   ÷ ${floor}`);
     for (const [name, figure] of Object.entries(figures)) {
-      console.log(`  ${name.padEnd(22)}${figure.toFixed(1).padStart(6)}   ${(figure / (figures[floor] ?? NaN)).toFixed(2)}`);
+      console.log(
+        `  ${name.padEnd(22)}${figure.toFixed(1).padStart(6)}   ${(figure / (figures[floor] ?? NaN)).toFixed(2)}`,
+      );
     }
   }
 }

@@ -45,7 +45,8 @@ export class Application extends Router {
    * ```
    */
   provide<T>(key: StorageKey<T>, provider: Provider<T>): this {
-    if (typeof provider !== "function") throw new UsageError("provide() takes a key and a body (status) => ….");
+    if (typeof provider !== "function")
+      throw new UsageError("provide() takes a key and a body (status) => ….");
     this.provided.push({ key, provider: provider as Provider<unknown> });
     return this;
   }

@@ -12,7 +12,10 @@ const single = /^bytes=\s*(\d*)-(\d*)\s*$/i;
  * The part of `size` bytes that is asked for. Undefined for all of it: where nothing is asked, in another unit, or for
  * several parts at once, which a server need not serve. "unsatisfiable" for what lies outside.
  */
-export function byteRangeOf(field: string | undefined, size: number): ByteRange | "unsatisfiable" | undefined {
+export function byteRangeOf(
+  field: string | undefined,
+  size: number,
+): ByteRange | "unsatisfiable" | undefined {
   const match = single.exec(field ?? "");
   if (match === null) return undefined;
   const [, first = "", last = ""] = match;

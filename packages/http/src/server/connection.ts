@@ -147,7 +147,8 @@ export class Connection {
 
   private beginNext(): void {
     const next = this.waiting.shift();
-    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded) this.begin(next, this.group);
+    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded)
+      this.begin(next, this.group);
     if (!this.isPaused || this.waiting.size > 0) return;
     this.isPaused = false;
     this.socket.resume();
@@ -160,7 +161,8 @@ export class Connection {
       current.request.vanish();
       if (current.route?.options.cancelOnDisconnect === true) current.task?.cancel("the client has vanished");
     }
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) next.request.vanish();
+    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift())
+      next.request.vanish();
     this.closed.set();
   }
 
@@ -220,7 +222,8 @@ export class Connection {
   /** Sends the response, and gives what is left to be done if that takes time. */
   private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.socket.destroyed || this.socket.writableEnded) return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
+    if (this.socket.destroyed || this.socket.writableEnded)
+      return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
     if (raw === undefined) {
@@ -252,7 +255,14 @@ export class Connection {
 
   private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
     const { limits, keepAlive } = this.home;
-    return { raw, socket: this.socket, writeTime: limits.writeTime, isHead: request.method === "HEAD", isLast, keepAlive };
+    return {
+      raw,
+      socket: this.socket,
+      writeTime: limits.writeTime,
+      isHead: request.method === "HEAD",
+      isLast,
+      keepAlive,
+    };
   }
 
   /** Closing on bytes that were not read would throw away what the client has yet to read of us. */

@@ -68,7 +68,8 @@ class BodySource implements UnderlyingDefaultSource<Uint8Array> {
 
 /** A response of the Fetch standard, as we send it. */
 export function responseFromFetch(response: Response): ServerResponse {
-  if (response.status === 0) throw new UsageError("The handler answered with Response.error(), which cannot be sent.");
+  if (response.status === 0)
+    throw new UsageError("The handler answered with Response.error(), which cannot be sent.");
   return new ServerResponse(response.body ?? undefined, {
     status: response.status,
     headers: response.headers as Iterable<readonly [string, string]>,
@@ -87,7 +88,9 @@ function fetchBody(body: ResponseBody): BodyInit | null {
   if (body === undefined) return null;
   if (typeof body === "string" || body instanceof ReadableStream) return body;
   if (body instanceof Uint8Array) return body as Uint8Array<ArrayBuffer>;
-  throw new UsageError("A body that is made by a task has no view of the Fetch standard. Return the response as it is.");
+  throw new UsageError(
+    "A body that is made by a task has no view of the Fetch standard. Return the response as it is.",
+  );
 }
 
 /** What stands behind the first `count` segments of a path. */

@@ -5,7 +5,10 @@ import { ServerResponse } from "./response.ts";
 import { responseFromFetch } from "./fetch-view.ts";
 
 /** What serves a request. */
-export type RequestHandler<Params = Readonly<Record<string, string>>> = Body<Answer, [request: ServerRequest<Params>]>;
+export type RequestHandler<Params = Readonly<Record<string, string>>> = Body<
+  Answer,
+  [request: ServerRequest<Params>]
+>;
 
 /** What comes around handlers: calls `next` for their answer, or answers itself. */
 export type Middleware = Body<Answer, [request: ServerRequest, next: () => Operation<ServerResponse>]>;
@@ -22,8 +25,14 @@ function isGeneratorFunction(body: unknown): boolean {
 type AnyBody = (request: ServerRequest<never>, next: () => Operation<ServerResponse>) => unknown;
 
 /** The body's own answer: a generator runs in place, anything else in a frame of its own. */
-function* called(body: AnyBody, request: ServerRequest, next: () => Operation<ServerResponse>): Coroutine<unknown> {
-  return yield* new CancelScope({ name: body.name }).run(() => body(request as ServerRequest<never>, next) as Operation<unknown>);
+function* called(
+  body: AnyBody,
+  request: ServerRequest,
+  next: () => Operation<ServerResponse>,
+): Coroutine<unknown> {
+  return yield* new CancelScope({ name: body.name }).run(
+    () => body(request as ServerRequest<never>, next) as Operation<unknown>,
+  );
 }
 
 function unused(): never {

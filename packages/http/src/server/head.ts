@@ -59,7 +59,8 @@ export function fieldsOf(response: ServerResponse): Record<string, string | stri
     const name = given.toLowerCase();
     if (name === "connection" || name === "transfer-encoding" || name === "keep-alive") continue;
     const before = fields[name];
-    fields[name] = before === undefined ? value : typeof before === "string" ? [before, value] : [...before, value];
+    fields[name] =
+      before === undefined ? value : typeof before === "string" ? [before, value] : [...before, value];
   }
   if (response.type !== undefined) fields["content-type"] ??= response.type;
   return fields;

@@ -17,7 +17,9 @@ const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 
 function check(name: string, value: string): void {
   if (!token.test(name)) {
-    throw new UsageError(`${JSON.stringify(name)} is no name of a header field. Use letters, digits and "-".`);
+    throw new UsageError(
+      `${JSON.stringify(name)} is no name of a header field. Use letters, digits and "-".`,
+    );
   }
   if (forbidden.test(value)) {
     throw new UsageError(

@@ -9,7 +9,13 @@ export type { Limits } from "./limits.ts";
 export type { MultipartOptions, Part } from "./multipart.ts";
 export type { ParamsOf } from "./path-pattern.ts";
 export { type Answer, ServerRequest } from "./request.ts";
-export { type ResponseBody, type ResponseInit, ServerResponse, type StreamSource, type Write } from "./response.ts";
+export {
+  type ResponseBody,
+  type ResponseInit,
+  ServerResponse,
+  type StreamSource,
+  type Write,
+} from "./response.ts";
 export { Router, type RouteOptions } from "./router.ts";
 export { serve, type ServeOptions, type ServerStatistics, type Serving } from "./serve.ts";
 export type { StaticFilesOptions } from "./static-files.ts";

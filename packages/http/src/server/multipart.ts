@@ -41,7 +41,13 @@ export class Part implements ByteReceiveStream {
   private broken: HttpError | undefined = undefined;
 
   /** @internal */
-  constructor(stream: BusboyFileStream, name: string, filename: string | undefined, type: string, limit: number) {
+  constructor(
+    stream: BusboyFileStream,
+    name: string,
+    filename: string | undefined,
+    type: string,
+    limit: number,
+  ) {
     this.stream = stream;
     this.name = name;
     this.filename = filename;

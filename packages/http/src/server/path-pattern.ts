@@ -26,7 +26,8 @@ export type Segment =
 
 /** @throws UsageError for a pattern that is none. */
 export function segmentsOf(pattern: string): Segment[] {
-  if (!pattern.startsWith("/")) throw new UsageError(`The pattern ${JSON.stringify(pattern)} must begin with "/".`);
+  if (!pattern.startsWith("/"))
+    throw new UsageError(`The pattern ${JSON.stringify(pattern)} must begin with "/".`);
   const texts = pattern.slice(1).split("/");
   const names = new Set<string>();
   return texts.map((text, index) => {
@@ -38,7 +39,9 @@ export function segmentsOf(pattern: string): Segment[] {
     }
     names.add(name);
     if (kind === "rest" && index < texts.length - 1) {
-      throw new UsageError(`In the pattern ${pattern} nothing can come behind ${text}, which takes the rest of the path.`);
+      throw new UsageError(
+        `In the pattern ${pattern} nothing can come behind ${text}, which takes the rest of the path.`,
+      );
     }
     return { kind, name };
   });

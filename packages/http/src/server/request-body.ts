@@ -125,7 +125,9 @@ abstract class Read<T> extends HostLeaf<T> implements PieceReader {
       const piece = body.take();
       if (piece === undefined && !incoming.isWhole) break;
       if (!this.offer(piece)) continue;
-      return this.error === undefined ? this.complete(strand, this.value as T) : this.refuse(strand, this.error);
+      return this.error === undefined
+        ? this.complete(strand, this.value as T)
+        : this.refuse(strand, this.error);
     }
     if (incoming.broken !== undefined) return this.refuse(strand, incoming.broken);
     incoming.reader = this;
@@ -196,7 +198,8 @@ class Whole<T> extends Read<T> {
     const { body } = this;
     if (piece !== undefined && !body.admits(piece)) return this.refuseAs(body.tooLong());
     // In one piece with its end: nothing to put together.
-    if (this.pieces === undefined && (piece === undefined || body.incoming.isWhole)) return this.give(piece ?? nothing);
+    if (this.pieces === undefined && (piece === undefined || body.incoming.isWhole))
+      return this.give(piece ?? nothing);
     if (piece === undefined) return this.give(Buffer.concat(this.pieces ?? []));
     if (this.pieces === undefined) this.pieces = [piece];
     else this.pieces.push(piece);

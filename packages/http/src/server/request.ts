@@ -221,11 +221,7 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
   }
 
   private get bodyStream(): RequestBody {
-    return (this.ownBody ??= new RequestBody(
-      this.raw,
-      this.bodyLimit,
-      () => this.askForBody(),
-    ));
+    return (this.ownBody ??= new RequestBody(this.raw, this.bodyLimit, () => this.askForBody()));
   }
 }
 

@@ -4,7 +4,13 @@
  * It is made once and costs an object; the native `Response` costs more than the rest of a request together, so that one
  * is a view, made when asked for.
  */
-import { type ByteReceiveStream, type Handler, type Operation, type Receiver, UsageError } from "@anyloop/core";
+import {
+  type ByteReceiveStream,
+  type Handler,
+  type Operation,
+  type Receiver,
+  UsageError,
+} from "@anyloop/core";
 import { fetchResponse } from "./fetch-view.ts";
 import { HeaderList, type HeadersInit } from "./header-list.ts";
 
@@ -76,7 +82,8 @@ export class ServerResponse {
   /** A value as JSON. @throws TypeError for what JSON cannot say. */
   static json(value: unknown, init?: ResponseInit): ServerResponse {
     const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw new TypeError(`JSON has nothing for ${typeof value}. Give null, or an object.`);
+    if (text === undefined)
+      throw new TypeError(`JSON has nothing for ${typeof value}. Give null, or an object.`);
     return new ServerResponse(text, init, "application/json");
   }
 

@@ -115,7 +115,8 @@ export class Router<Prefix extends string = ""> {
     handler: Handled<Prefix, Path>,
     options: RouteOptions = noOptions,
   ): this {
-    if (typeof handler !== "function") throw new UsageError(`The handler of ${method} ${path} is no function.`);
+    if (typeof handler !== "function")
+      throw new UsageError(`The handler of ${method} ${path} is no function.`);
     return this.add(method, path, handleOf(handler as RequestHandler<never>), options);
   }
 
@@ -165,7 +166,9 @@ export class Router<Prefix extends string = ""> {
     const isUpgrade = request.upgrade !== undefined;
     const route =
       methods.get(isUpgrade ? upgradeMethod : method) ??
-      (isUpgrade ? undefined : ((method === "HEAD" ? methods.get("GET") : undefined) ?? methods.get(anyMethod)));
+      (isUpgrade
+        ? undefined
+        : ((method === "HEAD" ? methods.get("GET") : undefined) ?? methods.get(anyMethod)));
     request.params = params;
     if (route !== undefined) return route;
     request.allowed = [...methods.keys()];
@@ -179,7 +182,9 @@ export class Router<Prefix extends string = ""> {
 
   /** @internal From the outermost to the innermost. */
   middlewareAround(): readonly Middleware[] {
-    return this.above === undefined ? this.middleware : [...this.above.middlewareAround(), ...this.middleware];
+    return this.above === undefined
+      ? this.middleware
+      : [...this.above.middlewareAround(), ...this.middleware];
   }
 
   private add(method: string, path: string, handle: Handle, options: RouteOptions): this {
@@ -197,7 +202,9 @@ function* methodNotAllowed(request: ServerRequest): Coroutine<ServerResponse> {
   if (methods.has("GET")) methods.add("HEAD");
   if (methods.delete(upgradeMethod)) {
     if (methods.size === 0) {
-      throw new HttpError(426, "This path speaks another protocol only.", { headers: { upgrade: "websocket", connection: "upgrade" } });
+      throw new HttpError(426, "This path speaks another protocol only.", {
+        headers: { upgrade: "websocket", connection: "upgrade" },
+      });
     }
   }
   throw new HttpError(405, undefined, { headers: { allow: [...methods].sort().join(", ") } });

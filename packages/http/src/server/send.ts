@@ -58,7 +58,10 @@ function toldLength(response: ServerResponse): number | undefined {
   return told === undefined ? undefined : Number(told);
 }
 
-function writeWhole(response: ServerResponse, { raw, socket, isHead, isLast, keepAlive }: Destination): number {
+function writeWhole(
+  response: ServerResponse,
+  { raw, socket, isHead, isLast, keepAlive }: Destination,
+): number {
   const body = (response.body ?? "") as string | Uint8Array;
   const length = lengthOf(body);
   const hasNone = isBodiless(response.status);

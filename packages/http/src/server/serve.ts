@@ -79,7 +79,6 @@ export interface ServerStatistics {
   readonly requests: number;
 }
 
-
 /** A connection that has been idle for so many rounds of the same length is closed: `idleTime` is that many rounds. */
 const idleRounds = 4;
 /** How often `node:http` looks for requests that are late, in milliseconds. */
@@ -112,7 +111,8 @@ class HttpServer implements ConnectionHome, Serving {
     this.bodyLimit = this.limits.bodySize;
     const seconds = Math.floor(this.limits.idleTime / 1_000);
     this.keepAlive =
-      "connection: keep-alive\r\n" + (seconds > 0 && seconds < Infinity ? `keep-alive: timeout=${String(seconds)}\r\n` : "");
+      "connection: keep-alive\r\n" +
+      (seconds > 0 && seconds < Infinity ? `keep-alive: timeout=${String(seconds)}\r\n` : "");
     this.accessLog = options.accessLog;
     this.raw = this.makeServer();
     this.startup = new Startup(app, () => this.listen());
@@ -123,7 +123,8 @@ class HttpServer implements ConnectionHome, Serving {
     const scheme = options.tls === undefined ? "http" : "https";
     if (address === undefined) return `${scheme}://localhost`;
     const { host, port, family } = address;
-    const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "localhost" : family === 6 ? `[${host}]` : host;
+    const reachable =
+      host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "localhost" : family === 6 ? `[${host}]` : host;
     return `${scheme}://${reachable}:${String(port)}`;
   }
 
@@ -208,12 +209,16 @@ class HttpServer implements ConnectionHome, Serving {
     // Counted by us: left to the runtime, fields past its count are dropped without a word.
     raw.maxHeadersCount = 0;
     if (limits.connections < Infinity) raw.maxConnections = limits.connections;
-    raw.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) => this.connected(socket));
+    raw.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) =>
+      this.connected(socket),
+    );
     raw.on("request", (request, response) => this.arrived(request, response));
     raw.on("checkContinue", (request: Incoming, response: NodeResponse) => {
       this.arrived(request, response, () => response.writeContinue());
     });
-    raw.on("upgrade", (request: Incoming, socket: Duplex, head: Buffer) => this.upgraded(request, socket, head));
+    raw.on("upgrade", (request: Incoming, socket: Duplex, head: Buffer) =>
+      this.upgraded(request, socket, head),
+    );
     raw.on("clientError", (error, socket) => this.refuse(error, socket));
     raw.on("tlsClientError", (_error, socket) => socket.destroy());
     return raw;
@@ -338,6 +343,7 @@ function logError(error: unknown, request: ServerRequest | undefined): void {
  * Given a status it says when it listens, and where:
  *
  * ```ts
+ * import { fromPromise, taskGroup } from "anyloop";
  * import { Application, serve, type Serving, ServerResponse } from "@anyloop/http/server";
  * const app = new Application().get("/", () => ServerResponse.text("hello"));
  * await taskGroup(function* (group) {
@@ -350,7 +356,11 @@ function logError(error: unknown, request: ServerRequest | undefined): void {
  *
  * @throws BindError if it cannot listen there; what a provider fails with.
  */
-export function serve(app: Application, options: ServeOptions = {}, status?: TaskStatus<Serving>): Operation<void> {
+export function serve(
+  app: Application,
+  options: ServeOptions = {},
+  status?: TaskStatus<Serving>,
+): Operation<void> {
   return serveApplication(new HttpServer(app, options), status);
 }
 
@@ -359,7 +369,11 @@ const serveApplication: (server: HttpServer, status: TaskStatus<Serving> | undef
     yield* taskGroup((group) => supervise(group, server, status), { name: "server" });
   });
 
-function* supervise(group: TaskGroup, server: HttpServer, status: TaskStatus<Serving> | undefined): Coroutine<void> {
+function* supervise(
+  group: TaskGroup,
+  server: HttpServer,
+  status: TaskStatus<Serving> | undefined,
+): Coroutine<void> {
   const task = group.startSoon(shield(() => server.run()));
   try {
     yield* server.listening.wait();

@@ -155,7 +155,8 @@ class Directory {
       throw new HttpError(416, undefined, { headers: { "content-range": `bytes */${String(stats.size)}` } });
     }
     const { start, end } = range ?? { start: 0, end: stats.size - 1 };
-    if (range !== undefined) headers["content-range"] = `bytes ${String(start)}-${String(end)}/${String(stats.size)}`;
+    if (range !== undefined)
+      headers["content-range"] = `bytes ${String(start)}-${String(end)}/${String(stats.size)}`;
     headers["content-length"] = String(end - start + 1);
     const init = { status: range === undefined ? 200 : 206, headers };
     if (request.method === "HEAD") return new ServerResponse(undefined, init);

@@ -113,7 +113,10 @@ function ask(
       response.on("data", (piece: Uint8Array) => pieces.push(piece));
       response.on("error", settle);
       response.on("end", () => {
-        settle(undefined, new TestResponse(response.statusCode as number, response.headers, Buffer.concat(pieces)));
+        settle(
+          undefined,
+          new TestResponse(response.statusCode as number, response.headers, Buffer.concat(pieces)),
+        );
       });
     };
     let isOver = false;

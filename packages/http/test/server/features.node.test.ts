@@ -111,7 +111,17 @@ each("a form, cookies, header fields that come twice, and the URL", function* ()
   });
   yield* withServer(app, function* (serving) {
     const { url } = serving;
-    const answer = yield* curl("-d", "a=1+2%26", "-b", "c=%C3%A9; d=e", "-H", "X-Two: 1", "-H", "X-Two: 2", `${url}/form?x`);
+    const answer = yield* curl(
+      "-d",
+      "a=1+2%26",
+      "-b",
+      "c=%C3%A9; d=e",
+      "-H",
+      "X-Two: 1",
+      "-H",
+      "X-Two: 2",
+      `${url}/form?x`,
+    );
     expect(JSON.parse(answer)).toEqual(["1 2&", { c: "é", d: "e" }, "1, 2", `${url}/form?x`]);
     expect((yield* ask(`${url}/form`, { method: "POST", body: "a=1" })).status).toBe(415);
   });
@@ -127,7 +137,10 @@ each("a body that is no JSON is a 400; one read twice is an error", function* ()
       return ServerResponse.json([first, yield* request.text()]);
     });
   yield* withServer(app, function* ({ url }) {
-    expect(yield* ask(url, { method: "POST", body: "{" })).toMatchObject({ status: 400, text: /no valid JSON/ as never });
+    expect(yield* ask(url, { method: "POST", body: "{" })).toMatchObject({
+      status: 400,
+      text: /no valid JSON/ as never,
+    });
     expect((yield* ask(`${url}/twice`, { method: "POST", body: "x" })).text).toBe('["x",""]');
   });
 });
@@ -212,24 +225,27 @@ each("streams of every kind are sent, and closed", function* () {
   expect(closed).toEqual(["receiver", "receiver"]);
 });
 
-each("a stream that fails in the midst cuts the connection, so that nobody takes a part for the whole", function* () {
-  const broken = new Error("half way");
-  const reported: unknown[] = [];
-  const app = new Application().get("/", () =>
-    ServerResponse.stream(function* (write) {
-      yield* write("half");
-      throw broken;
-    }),
-  );
-  yield* withServer(
-    app,
-    function* ({ url }) {
-      expect(yield* caught(ask(url))).toMatchObject({ code: "ECONNRESET" });
-    },
-    { onError: (error) => reported.push(error) },
-  );
-  expect(reported).toEqual([broken]);
-});
+each(
+  "a stream that fails in the midst cuts the connection, so that nobody takes a part for the whole",
+  function* () {
+    const broken = new Error("half way");
+    const reported: unknown[] = [];
+    const app = new Application().get("/", () =>
+      ServerResponse.stream(function* (write) {
+        yield* write("half");
+        throw broken;
+      }),
+    );
+    yield* withServer(
+      app,
+      function* ({ url }) {
+        expect(yield* caught(ask(url))).toMatchObject({ code: "ECONNRESET" });
+      },
+      { onError: (error) => reported.push(error) },
+    );
+    expect(reported).toEqual([broken]);
+  },
+);
 
 each("the parts of a form come one by one, files as streams", function* () {
   const app = new Application()
@@ -276,7 +292,9 @@ each("the parts of a form come one by one, files as streams", function* () {
     expect(yield* post("/fails", "-F", "a=1", "-F", "b=2")).toBe("409");
     expect(yield* post("/small", "-d", "a=1")).toBe("415");
     const type = "Content-Type: multipart/form-data; boundary=x";
-    expect(yield* post("/small", "-H", type, "-d", "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nhal")).toBe("400");
+    expect(
+      yield* post("/small", "-H", type, "-d", "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nhal"),
+    ).toBe("400");
   });
 });
 
@@ -306,7 +324,8 @@ each("files have a type, an ETag, parts, and compressed versions for who takes t
         "accept-ranges": "bytes",
       });
       const etag = plain.headers["etag"] ?? "";
-      const get = (headers: Record<string, string>): ReturnType<typeof ask> => ask(`${base}/a%20b.txt`, { headers });
+      const get = (headers: Record<string, string>): ReturnType<typeof ask> =>
+        ask(`${base}/a%20b.txt`, { headers });
       expect(yield* get({ "if-none-match": `"x", W/${etag}` })).toMatchObject({ status: 304, text: "" });
       expect((yield* get({ "if-modified-since": "Tue, 14 Nov 2023 22:13:20 GMT" })).status).toBe(304);
       expect((yield* get({ "if-modified-since": "Tue, 14 Nov 2023 22:13:19 GMT" })).status).toBe(200);
@@ -326,8 +345,12 @@ each("files have a type, an ETag, parts, and compressed versions for who takes t
       expect(head.headers["content-length"]).toBe("10");
 
       expect((yield* ask(`${base}/app.js`)).text).toBe(script);
-      expect(yield* curl("--compressed", "-H", "Accept-Encoding: gzip;q=1, br;q=0", `${base}/app.js`)).toBe(script);
-      const packed = yield* fromPromise(undiciRequest(`${base}/app.js`, { headers: { "accept-encoding": "gzip, br" } }));
+      expect(yield* curl("--compressed", "-H", "Accept-Encoding: gzip;q=1, br;q=0", `${base}/app.js`)).toBe(
+        script,
+      );
+      const packed = yield* fromPromise(
+        undiciRequest(`${base}/app.js`, { headers: { "accept-encoding": "gzip, br" } }),
+      );
       expect(packed.headers).toMatchObject({ "content-encoding": "br", vary: "accept-encoding" });
       expect(packed.headers["content-type"]).toBe("text/javascript; charset=utf-8");
       const bytes = new Uint8Array(yield* fromPromise(packed.body.arrayBuffer()));
@@ -377,7 +400,9 @@ each("a Hono app is mounted, and any handler of the Fetch standard", function* (
     const streamed = yield* ask(`${url}/plain/a?b`, { method: "POST", body });
     expect(streamed.text).toBe(body);
     expect(streamed.headers["x-url"]).toBe(`${url}/a?b`);
-    expect(yield* ask(`${url}/plain/a`, { method: "POST", body: "x".repeat(1_200_000) })).toMatchObject({ status: 413 });
+    expect(yield* ask(`${url}/plain/a`, { method: "POST", body: "x".repeat(1_200_000) })).toMatchObject({
+      status: 413,
+    });
     expect((yield* ask(`${url}/native`)).text).toBe('{"native":true}');
   });
 });
@@ -395,42 +420,52 @@ test("a response is seen as the Fetch standard has it", async () => {
 
 // Connections.
 
-each("a connection that asks for another protocol is the handler's, under the connection's scope", function* () {
-  const steps: string[] = [];
-  const app = new Application()
-    .upgrade("/echo/:name", function* ({ request, socket, head, raw }) {
-      expect(raw.headers.upgrade).toBe("echo");
-      if (request.params.name === "stranger") throw new HttpError(403);
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n${head.toString()}`);
-      socket.on("data", (piece: Buffer) => socket.write(`${request.params.name}: ${piece.toString()}`));
-      try {
-        yield* sleepForever();
-      } finally {
-        yield* shield(sleep(1));
-        steps.push("ended");
-      }
-    })
-    .get("/plain", () => ServerResponse.text("plain"));
-  const asks = "Host: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
-  yield* withServer(
-    app,
-    function* (serving) {
-      const socket = dial(serving);
-      socket.write(`GET /echo/ann HTTP/1.1\r\n${asks}early`);
-      yield* comes(socket, /early$/);
-      socket.write("hello");
-      yield* comes(socket, /ann: hello$/);
-      expect(serving.statistics()).toMatchObject({ connections: 1, active: 1 });
-      expect(yield* talk(serving, `GET /echo/stranger HTTP/1.1\r\n${asks}`)).toMatch(/^HTTP\/1.1 403 [^]*connection: close/);
-      expect((yield* ask(`${serving.url}/echo/ann`)).status).toBe(426);
-    },
-    { shutdownTime: 20 },
-  );
-  expect(steps).toEqual(["ended"]);
-}, { bun: "has no raw socket behind an upgrade", deno: "has no raw socket behind an upgrade" });
+each(
+  "a connection that asks for another protocol is the handler's, under the connection's scope",
+  function* () {
+    const steps: string[] = [];
+    const app = new Application()
+      .upgrade("/echo/:name", function* ({ request, socket, head, raw }) {
+        expect(raw.headers.upgrade).toBe("echo");
+        if (request.params.name === "stranger") throw new HttpError(403);
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n${head.toString()}`,
+        );
+        socket.on("data", (piece: Buffer) => socket.write(`${request.params.name}: ${piece.toString()}`));
+        try {
+          yield* sleepForever();
+        } finally {
+          yield* shield(sleep(1));
+          steps.push("ended");
+        }
+      })
+      .get("/plain", () => ServerResponse.text("plain"));
+    const asks = "Host: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    yield* withServer(
+      app,
+      function* (serving) {
+        const socket = dial(serving);
+        socket.write(`GET /echo/ann HTTP/1.1\r\n${asks}early`);
+        yield* comes(socket, /early$/);
+        socket.write("hello");
+        yield* comes(socket, /ann: hello$/);
+        expect(serving.statistics()).toMatchObject({ connections: 1, active: 1 });
+        expect(yield* talk(serving, `GET /echo/stranger HTTP/1.1\r\n${asks}`)).toMatch(
+          /^HTTP\/1.1 403 [^]*connection: close/,
+        );
+        expect((yield* ask(`${serving.url}/echo/ann`)).status).toBe(426);
+      },
+      { shutdownTime: 20 },
+    );
+    expect(steps).toEqual(["ended"]);
+  },
+  { bun: "has no raw socket behind an upgrade", deno: "has no raw socket behind an upgrade" },
+);
 
 each("HTTPS", function* () {
-  const app = new Application().get("/", (request) => ServerResponse.text(`${String(request.isSecure)} ${request.url}`));
+  const app = new Application().get("/", (request) =>
+    ServerResponse.text(`${String(request.isSecure)} ${request.url}`),
+  );
   yield* withServer(
     app,
     function* (serving) {

@@ -185,7 +185,11 @@ for (const [what, bytes, status] of smuggled) {
   each(`${what}: refused`, function* () {
     yield* withServer(app, function* (serving) {
       // Whatever stands behind it must not be taken for a request.
-      const answer = yield* talk(serving, bytes, "GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      const answer = yield* talk(
+        serving,
+        bytes,
+        "GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      );
       expect(statusOf(answer)).toBe(status);
       expect(answer).not.toContain("404");
     });

@@ -1,6 +1,13 @@
 /** An application over a network in memory: no port, and a clock that jumps. */
 import { all, type Coroutine, now, shield, sleep, sleepForever, taskGroup } from "@anyloop/core";
-import { Application, serve, type ServeOptions, ServerResponse, type Serving, TestClient } from "@anyloop/http/server";
+import {
+  Application,
+  serve,
+  type ServeOptions,
+  ServerResponse,
+  type Serving,
+  TestClient,
+} from "@anyloop/http/server";
 import { everyBackend, MemoryNetwork } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, isBun, isDeno } from "./each.ts";
@@ -91,7 +98,9 @@ each("a connection that breaks ends what reads from it", function* () {
   });
   yield* withMemory(app, function* ({ network }) {
     const connection = yield* network.host("other").connect("server", 80);
-    yield* connection.send(new TextEncoder().encode("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"));
+    yield* connection.send(
+      new TextEncoder().encode("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"),
+    );
     const start = now();
     while (errors.length === 0 && now() - start < 1_000) {
       yield* sleep(5);

@@ -12,7 +12,14 @@ import {
   taskGroup,
 } from "@anyloop/core";
 import { BindError } from "@anyloop/io";
-import { Application, HttpError, serve, ServerResponse, type Serving, StorageKey } from "@anyloop/http/server";
+import {
+  Application,
+  HttpError,
+  serve,
+  ServerResponse,
+  type Serving,
+  StorageKey,
+} from "@anyloop/http/server";
 import { Client, request as undiciRequest } from "undici";
 import { expect } from "vitest";
 import { caught, each } from "./each.ts";
@@ -35,7 +42,10 @@ each("node's client, undici and curl are answered alike", function* () {
   yield* withServer(hello, function* ({ url }) {
     const node = yield* ask(`${url}/hello`);
     expect(node).toMatchObject({ status: 200, text: "hello" });
-    expect(node.headers).toMatchObject({ "content-type": "text/plain; charset=utf-8", "content-length": "5" });
+    expect(node.headers).toMatchObject({
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": "5",
+    });
     expect(Date.parse(node.headers.date ?? "")).toBeGreaterThan(Date.now() - 5_000);
     const undici = yield* fromPromise(undiciRequest(`${url}/users/7`));
     expect(yield* fromPromise(undici.body.json())).toEqual({ id: "7" });
@@ -85,7 +95,9 @@ each("far more pipelined requests than may wait are all answered", function* () 
 each("HTTP/1.0 and Connection: close end the connection", function* () {
   yield* withServer(hello, function* (serving) {
     expect(yield* talk(serving, "GET /hello HTTP/1.0\r\n\r\n")).toMatch(/connection: close\r\n\r\nhello$/i);
-    expect(yield* talk(serving, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/hello$/);
+    expect(yield* talk(serving, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
+      /hello$/,
+    );
   });
 });
 
@@ -95,7 +107,9 @@ each("a HEAD request gets the head of a GET and no body", function* () {
     const head = yield* ask(`${url}/hello`, { method: "HEAD" });
     expect(head).toMatchObject({ status: 200, text: "" });
     expect(head.headers["content-length"]).toBe("5");
-    expect(yield* talk(serving, "HEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/\r\n\r\n$/);
+    expect(yield* talk(serving, "HEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
+      /\r\n\r\n$/,
+    );
   });
 });
 
@@ -139,38 +153,45 @@ each("what a handler throws is a 500 that tells the client nothing and the hook 
   ]);
 });
 
-each("a client that expects to be asked is asked when somebody reads", function* () {
-  const app = new Application()
-    .post("/read", function* (request) {
-      return ServerResponse.text(yield* request.text());
-    })
-    .post("/refuse", () => {
-      throw new HttpError(401);
+each(
+  "a client that expects to be asked is asked when somebody reads",
+  function* () {
+    const app = new Application()
+      .post("/read", function* (request) {
+        return ServerResponse.text(yield* request.text());
+      })
+      .post("/refuse", () => {
+        throw new HttpError(401);
+      });
+    yield* withServer(app, function* (serving) {
+      const head =
+        "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+      const reader = dial(serving);
+      reader.write(`POST /read ${head}`);
+      expect(yield* comes(reader, /\r\n\r\n/)).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+      reader.write("body");
+      expect(yield* comes(reader, /body$/)).toMatch(/^HTTP\/1.1 200 OK/);
+      const refused = yield* talk(serving, `POST /refuse ${head}`);
+      expect(refused).toMatch(/^HTTP\/1.1 401 Unauthorized/);
+      expect(refused).not.toContain("100 Continue");
     });
-  yield* withServer(app, function* (serving) {
-    const head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
-    const reader = dial(serving);
-    reader.write(`POST /read ${head}`);
-    expect(yield* comes(reader, /\r\n\r\n/)).toBe("HTTP/1.1 100 Continue\r\n\r\n");
-    reader.write("body");
-    expect(yield* comes(reader, /body$/)).toMatch(/^HTTP\/1.1 200 OK/);
-    const refused = yield* talk(serving, `POST /refuse ${head}`);
-    expect(refused).toMatch(/^HTTP\/1.1 401 Unauthorized/);
-    expect(refused).not.toContain("100 Continue");
-  });
-}, { bun: "answers 100-continue itself", deno: "answers 100-continue itself" });
+  },
+  { bun: "answers 100-continue itself", deno: "answers 100-continue itself" },
+);
 
 each("parameters and queries are decoded, and what cannot be is a 400", function* () {
-  const app = new Application()
-    .get("/a/:name/*rest", function* ({ params, query, path }) {
-      return ServerResponse.json([params.name, params.rest, query.get("q"), path]);
-    });
+  const app = new Application().get("/a/:name/*rest", function* ({ params, query, path }) {
+    return ServerResponse.json([params.name, params.rest, query.get("q"), path]);
+  });
   yield* withServer(app, function* (serving) {
     const { text } = yield* ask(`${serving.url}/a/j%C3%B6rg%2Fx/b/c?q=%20+1`);
     expect(JSON.parse(text)).toEqual(["jörg/x", "b/c", "  1", "/a/j%C3%B6rg%2Fx/b/c"]);
     const bad = yield* talk(serving, "GET /a/%ff/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     expect(bad).toMatch(/^HTTP\/1.1 400 /);
-    const absolute = yield* talk(serving, "GET http://b/a/n/r?q=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const absolute = yield* talk(
+      serving,
+      "GET http://b/a/n/r?q=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
     expect(absolute).toMatch(/\["n","r","2","\/a\/n\/r"\]$/);
   });
 });
@@ -277,33 +298,36 @@ each("what is provided and fails ends the server with its error", function* () {
   expect(yield* caught(serve(app, { host: "127.0.0.1" }))).toBe(broken);
 });
 
-each("a handler that takes too long at the end is cancelled, and its client told to come again", function* () {
-  const steps: string[] = [];
-  const entered = new Event();
-  const app = new Application().get("/", function* () {
-    entered.set();
-    try {
-      yield* sleepForever();
-    } finally {
-      yield* shield(sleep(2));
-      steps.push("cleaned");
-    }
-    return ServerResponse.empty();
-  });
-  yield* taskGroup(function* (group) {
-    const serving = yield* group.start<Serving>((status) =>
-      serve(app, { host: "127.0.0.1", shutdownTime: 20 }, status),
-    );
-    const answer = group.startSoon(shield(ask(serving.url)));
-    yield* entered.wait();
-    group.cancel();
-    yield* shield(function* () {
-      expect((yield* answer.join()).status).toBe(503);
-      expect(steps).toEqual(["cleaned"]);
-      expect(serving.statistics()).toMatchObject({ active: 0 });
+each(
+  "a handler that takes too long at the end is cancelled, and its client told to come again",
+  function* () {
+    const steps: string[] = [];
+    const entered = new Event();
+    const app = new Application().get("/", function* () {
+      entered.set();
+      try {
+        yield* sleepForever();
+      } finally {
+        yield* shield(sleep(2));
+        steps.push("cleaned");
+      }
+      return ServerResponse.empty();
     });
-  });
-});
+    yield* taskGroup(function* (group) {
+      const serving = yield* group.start<Serving>((status) =>
+        serve(app, { host: "127.0.0.1", shutdownTime: 20 }, status),
+      );
+      const answer = group.startSoon(shield(ask(serving.url)));
+      yield* entered.wait();
+      group.cancel();
+      yield* shield(function* () {
+        expect((yield* answer.join()).status).toBe(503);
+        expect(steps).toEqual(["cleaned"]);
+        expect(serving.statistics()).toMatchObject({ active: 0 });
+      });
+    });
+  },
+);
 
 each("at the end idle connections are closed at once and nothing new is accepted", function* () {
   yield* taskGroup(function* (group) {

@@ -39,7 +39,10 @@ export interface Answered {
 }
 
 /** One request by node's own client. */
-export function ask(url: string, options: RequestOptions & { body?: string | Uint8Array } = {}): Operation<Answered> {
+export function ask(
+  url: string,
+  options: RequestOptions & { body?: string | Uint8Array } = {},
+): Operation<Answered> {
   return fromPromise(async (signal) => {
     const { body, ...rest } = options;
     const response = await new Promise<import("node:http").IncomingMessage>((resolve, reject) => {

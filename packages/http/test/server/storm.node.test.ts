@@ -47,36 +47,51 @@ function application(random: () => number, counts: Counts): Application {
     }
   }
   return new Application()
-    .get("/quick", () => handle(function* () {
-      return ServerResponse.text("quick");
-    }))
-    .get("/slow", () => handle(function* () {
-      yield* sleep(random() * 5);
-      return ServerResponse.text("slow");
-    }), { cancelOnDisconnect: true })
-    .get("/late", () => handle(function* () {
-      try {
-        yield* failAfter(random() * 2, sleep(random() * 4));
-      } catch (error) {
-        if (isCancelled(error)) throw error;
-        throw new HttpError(504);
-      }
-      return ServerResponse.text("in time");
-    }))
-    .get("/fails", () => handle(function* () {
-      throw new Error("as ordered");
-    }))
-    .get("/stream", () => handle(function* () {
-      return ServerResponse.stream(function* (write) {
-        for (let index = 0; index < 5; index++) {
-          yield* write("x".repeat(20_000));
-          yield* sleep(random());
+    .get("/quick", () =>
+      handle(function* () {
+        return ServerResponse.text("quick");
+      }),
+    )
+    .get(
+      "/slow",
+      () =>
+        handle(function* () {
+          yield* sleep(random() * 5);
+          return ServerResponse.text("slow");
+        }),
+      { cancelOnDisconnect: true },
+    )
+    .get("/late", () =>
+      handle(function* () {
+        try {
+          yield* failAfter(random() * 2, sleep(random() * 4));
+        } catch (error) {
+          if (isCancelled(error)) throw error;
+          throw new HttpError(504);
         }
-      });
-    }))
-    .post("/body", (request) => handle(function* () {
-      return ServerResponse.text(String((yield* request.bytes()).length));
-    }));
+        return ServerResponse.text("in time");
+      }),
+    )
+    .get("/fails", () =>
+      handle(function* () {
+        throw new Error("as ordered");
+      }),
+    )
+    .get("/stream", () =>
+      handle(function* () {
+        return ServerResponse.stream(function* (write) {
+          for (let index = 0; index < 5; index++) {
+            yield* write("x".repeat(20_000));
+            yield* sleep(random());
+          }
+        });
+      }),
+    )
+    .post("/body", (request) =>
+      handle(function* () {
+        return ServerResponse.text(String((yield* request.bytes()).length));
+      }),
+    );
 }
 
 /** Sends one request on a connection of its own or one that is kept, and may break it off anywhere. */
@@ -170,7 +185,9 @@ for (const [name, make] of [
     expect(logged.get(499)).toBeGreaterThan(0);
     expect(logged.get(504)).toBeGreaterThan(0);
     // Nothing but what was ordered: a client that has gone is no error.
-    expect(reported.filter((error) => !(error instanceof Error && error.message === "as ordered"))).toEqual([]);
+    expect(reported.filter((error) => !(error instanceof Error && error.message === "as ordered"))).toEqual(
+      [],
+    );
     expect(reported.some((error) => error instanceof BrokenResourceError)).toBe(false);
     // The runtime closes what was destroyed a turn later.
     const sockets = (): string[] => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP"));
