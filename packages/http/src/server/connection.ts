@@ -5,6 +5,7 @@
  * socket is closed none is begun, and once the task has ended the socket is destroyed.
  */
 import type { ServerResponse as NodeResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   BrokenResourceError,
@@ -24,14 +25,14 @@ import type { AccessLog } from "./access-log.ts";
 import { headOf } from "./head.ts";
 import { HttpError } from "./http-error.ts";
 import type { Limits } from "./limits.ts";
-import type { RequestHome, ServerRequest } from "./request.ts";
+import type { RequestHome, ServerHome, ServerRequest } from "./request.ts";
 import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
 import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
 import { answered } from "./handle.ts";
 
 /** What connections share. */
-export interface ConnectionHome extends RequestHome {
+export interface ConnectionHome extends ServerHome {
   readonly router: Router;
   readonly limits: Limits;
   readonly keepAlive: string;
@@ -65,11 +66,13 @@ class Exchange {
   }
 }
 
-export class Connection {
+export class Connection implements RequestHome {
   readonly socket: Duplex;
   /** How often the server has found it idle since its last request. */
   idleRounds = 0;
-  private readonly home: ConnectionHome;
+  readonly home: ConnectionHome;
+  /** Asked for at once: of a socket that was closed nobody knows it any more. */
+  readonly remoteAddress: string | undefined;
   private readonly closed = new Event();
   private readonly waiting = new Deque<Exchange>();
   private group: TaskGroup | undefined = undefined;
@@ -83,6 +86,7 @@ export class Connection {
   constructor(socket: Duplex, home: ConnectionHome) {
     this.socket = socket;
     this.home = home;
+    this.remoteAddress = (socket as Partial<Socket>).remoteAddress;
     socket.once("close", () => this.vanish());
   }
 
@@ -102,6 +106,11 @@ export class Connection {
     } finally {
       this.socket.destroy();
     }
+  }
+
+  /** Closes it once the client has all that was sent. */
+  end(): void {
+    this.socket.end(() => this.socket.destroy());
   }
 
   /** A request has come. */
@@ -238,7 +247,7 @@ export class Connection {
     exchange.bytes = sendWhole(response, to);
     if (!request.isBodyComplete) return this.linger(request);
     // Otherwise the runtime closes it, once it has sent everything.
-    if (isLast && raw.socket === null) (this.socket as Soon).destroySoon?.();
+    if (isLast && raw.socket === null) this.end();
     // A client that asks and asks and takes nothing must not fill our memory.
     else if (this.socket.writableNeedDrain) return taken(this.socket, to);
     return undefined;
@@ -300,10 +309,6 @@ export class Connection {
     if (error instanceof BrokenResourceError && this.socket.destroyed) return;
     this.home.report(error, request);
   }
-}
-
-interface Soon {
-  destroySoon?(): void;
 }
 
 /** A response on a connection that nothing else will be said on. */

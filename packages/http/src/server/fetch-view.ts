@@ -8,7 +8,7 @@ import { type Coroutine, fromPromise, UsageError } from "@anyloop/core";
 import type { Incoming } from "./incoming.ts";
 import { tooLong } from "./request-body.ts";
 import type { ServerRequest } from "./request.ts";
-import { type ResponseBody, ServerResponse } from "./response.ts";
+import { ServerResponse } from "./response.ts";
 
 /** A handler of the Fetch standard, such as the `fetch` of a Hono app. */
 export type FetchHandler = (request: Request) => Response | PromiseLike<Response>;
@@ -74,23 +74,6 @@ export function responseFromFetch(response: Response): ServerResponse {
     status: response.status,
     headers: response.headers as Iterable<readonly [string, string]>,
   });
-}
-
-/** @throws UsageError for a body that only a task can make. */
-export function fetchResponse(response: ServerResponse): Response {
-  const headers = new Headers();
-  for (const [name, value] of response.headers) headers.append(name, value);
-  if (response.type !== undefined && !headers.has("content-type")) headers.set("content-type", response.type);
-  return new Response(fetchBody(response.body), { status: response.status, headers });
-}
-
-function fetchBody(body: ResponseBody): BodyInit | null {
-  if (body === undefined) return null;
-  if (typeof body === "string" || body instanceof ReadableStream) return body;
-  if (body instanceof Uint8Array) return body as Uint8Array<ArrayBuffer>;
-  throw new UsageError(
-    "A body that is made by a task has no view of the Fetch standard. Return the response as it is.",
-  );
 }
 
 /** What stands behind the first `count` segments of a path. */

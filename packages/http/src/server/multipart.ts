@@ -114,7 +114,7 @@ export class Part implements ByteReceiveStream {
 
 /** Waits for one of several events. */
 function happens(stream: NodeJS.EventEmitter, ...events: readonly string[]): Operation<void> {
-  return suspend<void>((waiter) => {
+  return suspend((waiter) => {
     const stop = (): void => {
       for (const event of events) stream.off(event, resume);
     };

@@ -10,7 +10,6 @@ import type { ServerResponse as NodeResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   BrokenResourceError,
-  type ByteReceiveStream,
   CancelScope,
   type Coroutine,
   EndOfStream,
@@ -210,7 +209,7 @@ function* pourReadable(source: ReadableStream<Uint8Array>, writer: BodyWriter): 
 export function* closeSource(source: StreamSource): Coroutine<void> {
   if (typeof source === "function") return;
   if (!(source instanceof ReadableStream)) {
-    if ("close" in source) yield* (source as ByteReceiveStream).close();
+    if ("close" in source) yield* source.close();
   } else if (!source.locked) {
     // What it failed with has been thrown by then.
     yield* fromPromise(source.cancel().catch(() => {}));

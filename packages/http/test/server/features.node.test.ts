@@ -172,10 +172,9 @@ each("a stream waits for its client", function* () {
     const socket = dial(serving);
     socket.pause();
     socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let before = -1;
-    while (before !== written || written === 0) {
+    for (let before = -1; before < written;) {
       before = written;
-      yield* sleep(30);
+      yield* sleep(100);
     }
     expect(written).toBeLessThan(200 * piece.length);
     const rest = untilClosed(socket);
@@ -348,13 +347,10 @@ each("files have a type, an ETag, parts, and compressed versions for who takes t
       expect(yield* curl("--compressed", "-H", "Accept-Encoding: gzip;q=1, br;q=0", `${base}/app.js`)).toBe(
         script,
       );
-      const packed = yield* fromPromise(
-        undiciRequest(`${base}/app.js`, { headers: { "accept-encoding": "gzip, br" } }),
-      );
+      const packed = yield* ask(`${base}/app.js`, { headers: { "accept-encoding": "gzip, br" } });
       expect(packed.headers).toMatchObject({ "content-encoding": "br", vary: "accept-encoding" });
       expect(packed.headers["content-type"]).toBe("text/javascript; charset=utf-8");
-      const bytes = new Uint8Array(yield* fromPromise(packed.body.arrayBuffer()));
-      expect(brotliDecompressSync(bytes).toString()).toBe(script);
+      expect(brotliDecompressSync(packed.bytes).toString()).toBe(script);
       expect(packed.headers["etag"]).not.toBe((yield* ask(`${base}/app.js`)).headers["etag"]);
 
       expect((yield* ask(`${base}/docs/`)).text).toBe("<p>docs");

@@ -5,7 +5,7 @@ import path from "node:path";
 import { type Coroutine, fromPromise, sleep, UsageError } from "@anyloop/core";
 import { Application, ServerResponse } from "@anyloop/http/server";
 import { expect } from "vitest";
-import { each } from "./each.ts";
+import { each, isBun } from "./each.ts";
 import { ask, comes, dial, talk, untilClosed, withServer } from "./serving.ts";
 
 const app = new Application()
@@ -190,7 +190,8 @@ for (const [what, bytes, status] of smuggled) {
         bytes,
         "GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
       );
-      expect(statusOf(answer)).toBe(status);
+      // Bun's parser leaves some of them to us.
+      expect(isBun ? [status, 400, 501] : [status]).toContain(statusOf(answer));
       expect(answer).not.toContain("404");
     });
   });

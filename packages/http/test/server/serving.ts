@@ -1,10 +1,16 @@
 /** A server for the length of a body, and clients that are not ours to talk to it. */
 import { spawn } from "node:child_process";
-import { request as nodeRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
+import {
+  request as nodeRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions,
+} from "node:http";
 import { connect, type Socket } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { type Coroutine, fromPromise, type Operation, taskGroup } from "@anyloop/core";
-import { Application, serve, type ServeOptions, type Serving } from "@anyloop/http/server";
+import type { Application } from "@anyloop/http/server";
+import { serve, type ServeOptions, type Serving } from "@anyloop/http/server";
 import { expect } from "vitest";
 
 /** Serves while the body runs, then ends it in order, and looks whether anything is left. */
@@ -36,6 +42,7 @@ export interface Answered {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
 /** One request by node's own client. */
@@ -45,12 +52,13 @@ export function ask(
 ): Operation<Answered> {
   return fromPromise(async (signal) => {
     const { body, ...rest } = options;
-    const response = await new Promise<import("node:http").IncomingMessage>((resolve, reject) => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = nodeRequest(url, { agent: false, ...rest, signal }, resolve);
       request.on("error", reject);
       request.end(body);
     });
-    return { status: response.statusCode ?? 0, headers: response.headers, text: await text(response) };
+    const bytes = await buffer(response);
+    return { status: response.statusCode ?? 0, headers: response.headers, text: bytes.toString(), bytes };
   });
 }
 

@@ -29,7 +29,7 @@ app.get("/users/:id/:tab", function* (request) {
 app.get("/users/:id", async ({ params }) => ServerResponse.text(params.id));
 app.get("/users/:id", () => new Response());
 // @ts-expect-error: there is no such parameter
-app.get("/users/:id", ({ params }) => ServerResponse.text(params.name));
+app.get("/users/:id", ({ params: { name } }) => ServerResponse.text(name as string));
 // @ts-expect-error: a handler answers
 app.get("/", function* () {
   yield* sleep(1);
