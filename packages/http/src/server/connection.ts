@@ -28,6 +28,7 @@ import type { Limits } from "./limits.ts";
 import type { RequestHome, ServerHome, ServerRequest } from "./request.ts";
 import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
+import { wrongHead } from "./wrong-head.ts";
 import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
 import { answered } from "./handle.ts";
 
@@ -294,6 +295,8 @@ export class Connection implements RequestHome {
     if (accessLog !== undefined) this.log(accessLog, exchange);
     this.current = undefined;
     this.beginNext();
+    // A stream that was begun before has not said that it is the last.
+    if (this.isIdle && this.home.stopping.isSet) this.end();
   }
 
   private log(accessLog: AccessLog, { request, status, bytes, startedAt }: Exchange): void {
@@ -319,24 +322,4 @@ function lastWords(response: ServerResponse): string {
 
 function explained({ message, status, headers }: HttpError): ServerResponse {
   return ServerResponse.text(`${message}\n`, { status, headers });
-}
-
-/** What the parser lets pass and we do not. */
-function wrongHead({ raw }: ServerRequest, limits: Limits): HttpError | undefined {
-  const { rawHeaders } = raw;
-  if (rawHeaders.length > 2 * limits.headerCount) {
-    return new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
-  }
-  let hosts = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
-  }
-  // Two hosts: one for the proxy that checked, another for us (RFC 9112, 3.2).
-  if (hosts > 1) return new HttpError(400, "The request has more than one Host field.");
-  const coding = raw.headers["transfer-encoding"];
-  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
-    return new HttpError(501, "Of the transfer codings only chunked is understood.");
-  }
-  return undefined;
 }

@@ -47,11 +47,15 @@ export class RequestBody implements ByteReceiveStream {
     return new Whole(this, convert);
   }
 
-  /** What has not been received is thrown away. */
+  /** What has not been received is thrown away; whoever waits for it is told. */
   close(): Operation<void> {
     return closing(() => {
+      const { incoming } = this;
+      const { reader } = incoming;
       this.isClosed = true;
-      this.incoming.discard();
+      incoming.reader = undefined;
+      incoming.discard();
+      reader?.onBroken(new ClosedResourceError());
     });
   }
 

@@ -544,6 +544,27 @@ each("every request is logged once it is over, also one whose client has gone", 
   );
 });
 
+each("a stream that was begun before the end closes its connection behind it", function* () {
+  const app = new Application().get("/", (request) =>
+    ServerResponse.stream(function* (write) {
+      yield* write("begun ");
+      yield* request.stopping.wait();
+      yield* write("done");
+    }),
+  );
+  yield* withServer(
+    app,
+    function* (serving) {
+      const socket = dial(serving);
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      yield* comes(socket, /begun/);
+      serving.stop();
+      expect(yield* fromPromise(untilClosed(socket))).toMatch(/done\r\n0\r\n\r\n$/);
+    },
+    { shutdownTime: 60_000 },
+  );
+});
+
 each("what streams for ever ends when the server is to end", function* () {
   const app = new Application().get("/", (request) =>
     ServerResponse.stream(function* (write) {

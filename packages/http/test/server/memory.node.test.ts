@@ -1,5 +1,16 @@
 /** An application over a network in memory: no port, and a clock that jumps. */
-import { all, type Coroutine, now, shield, sleep, sleepForever, taskGroup } from "@anyloop/core";
+import {
+  all,
+  CancelScope,
+  type Coroutine,
+  EndOfStream,
+  moveOnAfter,
+  now,
+  shield,
+  sleep,
+  sleepForever,
+  taskGroup,
+} from "@anyloop/core";
 import {
   Application,
   serve,
@@ -56,6 +67,61 @@ each("requests and responses of all sizes", function* () {
     expect(answers.map((answer) => answer.json())).toEqual([{ a: 1 }, { a: 2 }, { a: 3 }]);
     expect((yield* client.get("/large")).bytes.length).toBe(1_000_000);
     expect((yield* client.get("/none")).status).toBe(404);
+  });
+});
+
+each("a read that was cancelled takes nothing with it", function* () {
+  const data = "0123456789".repeat(40);
+  const cancelled: number[] = [];
+  const app = new Application().post("/", function* (request) {
+    let text = "";
+    for (let tries = 0; text.length < data.length; tries++) {
+      const bytes = yield* moveOnAfter(tries % 4, request.body.receive(7));
+      if (bytes === undefined) cancelled.push(tries);
+      else text += new TextDecoder().decode(bytes);
+    }
+    expect(yield* caught(request.body.receive())).toBeInstanceOf(EndOfStream);
+    const before = new CancelScope();
+    before.cancel();
+    expect(yield* before.run(request.body.receive())).toBeUndefined();
+    yield* shield(sleep(0));
+    return ServerResponse.text(text);
+  });
+  yield* withMemory(app, function* ({ network }) {
+    const connection = yield* network.host("dripping").connect("server", 80);
+    const encoder = new TextEncoder();
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${String(data.length)}\r\n\r\n`;
+    yield* connection.send(encoder.encode(head));
+    for (let at = 0; at < data.length; at += 25) {
+      yield* sleep(3);
+      yield* connection.send(encoder.encode(data.slice(at, at + 25)));
+    }
+    let answer = "";
+    while (!answer.endsWith(data)) answer += new TextDecoder().decode(yield* connection.receive());
+    expect(cancelled.length).toBeGreaterThan(0);
+  });
+});
+
+each("two reads at once, and a read after closing, are told so", function* () {
+  const app = new Application().post("/", function* (request) {
+    const errors = yield* all([
+      () => caught(request.body.receive()),
+      function* () {
+        yield* sleep(1);
+        const error = yield* caught(request.body.receive());
+        yield* request.body.close();
+        return error;
+      },
+    ]);
+    const closed = yield* caught(request.body.receive());
+    return ServerResponse.json([...errors, closed].map((error) => (error as Error).name));
+  });
+  yield* withMemory(app, function* ({ network }) {
+    const connection = yield* network.host("silent").connect("server", 80);
+    const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+    yield* connection.send(new TextEncoder().encode(head));
+    const answer = new TextDecoder().decode(yield* connection.receive());
+    expect(answer).toContain('["ClosedResourceError","BusyResourceError","ClosedResourceError"]');
   });
 });
 
