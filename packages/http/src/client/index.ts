@@ -32,11 +32,9 @@ export type { Trace, TracedRequest } from "./trace.ts";
 export type { ClientStatistics } from "./transport.ts";
 export type { ConnectionOptions } from "./undici-transport.ts";
 export * from "../events/index.ts";
-export {
-  connectWebSocket,
-  type ConnectWebSocketOptions,
-  WebSocketClosedError,
-  WebSocketHandshakeError,
-  WebSocketStream,
-  type Message,
-} from "../websocket/index.ts";
+export { WebSocketClosedError } from "../websocket/close-code.ts";
+export { connectWebSocket } from "../websocket/connect.ts";
+export type { ConnectWebSocketOptions } from "../websocket/connect-framed.ts";
+export { WebSocketHandshakeError } from "../websocket/handshake-error.ts";
+export type { Message } from "../websocket/message.ts";
+export { WebSocketStream } from "../websocket/web-socket-stream.ts";

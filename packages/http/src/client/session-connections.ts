@@ -6,7 +6,9 @@
  */
 import { type Coroutine, operation, type Operation } from "@anyloop/core";
 import { type EventResponse, EventStream, type EventStreamOptions } from "../events/index.ts";
-import { connectWebSocket, type ConnectWebSocketOptions, type WebSocketStream } from "../websocket/index.ts";
+import { connectWebSocket } from "../websocket/connect.ts";
+import type { ConnectWebSocketOptions } from "../websocket/connect-framed.ts";
+import type { WebSocketStream } from "../websocket/web-socket-stream.ts";
 import { HttpHeaders } from "./headers.ts";
 import type { RequestOptions } from "./request.ts";
 import type { ClientSession } from "./session.ts";

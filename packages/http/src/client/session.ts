@@ -18,7 +18,8 @@ import {
 import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
 import type { CookieJar } from "tough-cookie";
 import type { EventStream } from "../events/index.ts";
-import type { ConnectWebSocketOptions, WebSocketStream } from "../websocket/index.ts";
+import type { ConnectWebSocketOptions } from "../websocket/connect-framed.ts";
+import type { WebSocketStream } from "../websocket/web-socket-stream.ts";
 import { Authentication, basic, type Credentials } from "./authentication.ts";
 import { type BodyStream, encodeBody, isBodyStream } from "./body.ts";
 import { Cookies } from "./cookies.ts";

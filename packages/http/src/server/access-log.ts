@@ -15,9 +15,8 @@ export interface AccessEntry {
 export type AccessLog = (entry: AccessEntry) => void;
 
 /** Control characters would let a client write lines of its own. */
-// oxlint-disable-next-line no-control-regex
 const quoted = (text: string): string =>
-  text.replace(/[\x00-\x1f"\\\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  text.replace(/[^ !#-[\]-~]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 
 /**
  * An entry in the common log format and its duration: `127.0.0.1 - - [2026-01-31T12:00:00.000Z] "GET / HTTP/1.1" 200 5 1.2ms`.

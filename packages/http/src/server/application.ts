@@ -47,7 +47,7 @@ export class Application extends Router {
   provide<T>(key: StorageKey<T>, provider: Provider<T>): this {
     if (typeof provider !== "function")
       throw new UsageError("provide() takes a key and a body (status) => ….");
-    this.provided.push({ key, provider: provider as Provider<unknown> });
+    this.provided.push({ key, provider: provider });
     return this;
   }
 }

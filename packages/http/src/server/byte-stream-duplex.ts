@@ -17,6 +17,15 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
+import { type AbortFn, suspend, suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
+
+/**
+ * Waiting for something that happens on a connection. For a socket the host owes us a wake-up, and a virtual clock stands
+ * still until it comes; a stream of ours is moved by tasks, which may wait for that very clock.
+ */
+export function suspendOn<T>(connection: Duplex, start: (waiter: Waiter<T>) => AbortFn): Operation<T> {
+  return connection instanceof ByteStreamDuplex ? suspend(start) : suspendOnHost(start);
+}
 
 type Done = (error?: Error | null) => void;
 

@@ -5,6 +5,7 @@
  * socket is closed none is begun, and once the task has ended the socket is destroyed.
  */
 import type { ServerResponse as NodeResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   BrokenResourceError,
@@ -24,14 +25,15 @@ import type { AccessLog } from "./access-log.ts";
 import { headOf } from "./head.ts";
 import { HttpError } from "./http-error.ts";
 import type { Limits } from "./limits.ts";
-import type { RequestHome, ServerRequest } from "./request.ts";
+import type { RequestHome, ServerHome, ServerRequest } from "./request.ts";
 import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
+import { wrongHead } from "./wrong-head.ts";
 import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
 import { answered } from "./handle.ts";
 
 /** What connections share. */
-export interface ConnectionHome extends RequestHome {
+export interface ConnectionHome extends ServerHome {
   readonly router: Router;
   readonly limits: Limits;
   readonly keepAlive: string;
@@ -65,20 +67,27 @@ class Exchange {
   }
 }
 
-export class Connection {
+export class Connection implements RequestHome {
   readonly socket: Duplex;
   /** How often the server has found it idle since its last request. */
   idleRounds = 0;
-  private readonly home: ConnectionHome;
+  readonly home: ConnectionHome;
+  /** Asked for at once: of a socket that was closed nobody knows it any more. */
+  readonly remoteAddress: string | undefined;
   private readonly closed = new Event();
   private readonly waiting = new Deque<Exchange>();
   private group: TaskGroup | undefined = undefined;
   private current: Exchange | undefined = undefined;
   private isPaused = false;
+  /** Whether where the next request begins is not known: those that came before are answered. */
+  private isLost = false;
+  /** Whether nothing is answered behind the current request. */
+  private endsHere = false;
 
   constructor(socket: Duplex, home: ConnectionHome) {
     this.socket = socket;
     this.home = home;
+    this.remoteAddress = (socket as Partial<Socket>).remoteAddress;
     socket.once("close", () => this.vanish());
   }
 
@@ -100,6 +109,11 @@ export class Connection {
     }
   }
 
+  /** Closes it once the client has all that was sent. */
+  end(): void {
+    this.socket.end(() => this.socket.destroy());
+  }
+
   /** A request has come. */
   arrive(request: ServerRequest, raw: NodeResponse | undefined): void {
     this.idleRounds = 0;
@@ -113,6 +127,19 @@ export class Connection {
     if (this.waiting.size < pipelineLimit || this.isPaused) return;
     this.isPaused = true;
     this.socket.pause();
+  }
+
+  /** What came is no request, or no more of one: nothing behind it can be understood. */
+  refuse(text: string): void {
+    const { current, socket } = this;
+    if (current !== undefined && current.request.isBodyComplete) {
+      // It is what comes behind it that is wrong.
+      this.isLost = true;
+    } else if (current?.isAnswering === true) {
+      socket.destroy();
+    } else {
+      socket.end(text, "latin1", () => socket.destroy());
+    }
   }
 
   private *host(group: TaskGroup): Coroutine<void> {
@@ -130,7 +157,8 @@ export class Connection {
 
   private beginNext(): void {
     const next = this.waiting.shift();
-    if (next !== undefined && this.group !== undefined && !this.closed.isSet) this.begin(next, this.group);
+    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded)
+      this.begin(next, this.group);
     if (!this.isPaused || this.waiting.size > 0) return;
     this.isPaused = false;
     this.socket.resume();
@@ -174,7 +202,8 @@ export class Connection {
   private *respond(exchange: Exchange): Coroutine<ServerResponse> {
     const { request } = exchange;
     try {
-      checkHead(request, this.home.limits);
+      const wrong = wrongHead(request, this.home.limits);
+      if (wrong !== undefined) return this.giveUp(wrong);
       const route = this.home.router.find(request);
       exchange.route = route;
       if (route.options.bodySize !== undefined) request.limitBody(route.options.bodySize);
@@ -188,10 +217,14 @@ export class Connection {
     }
   }
 
+  /** What we and others on the way may read differently, nobody is to read on from. */
+  private giveUp(error: HttpError): ServerResponse {
+    this.endsHere = true;
+    return explained(error);
+  }
+
   private explain(error: unknown, exchange: Exchange): ServerResponse {
-    if (error instanceof HttpError) {
-      return ServerResponse.text(`${error.message}\n`, { status: error.status, headers: error.headers });
-    }
+    if (error instanceof HttpError) return explained(error);
     this.report(error, exchange);
     return ServerResponse.text("Internal Server Error\n", { status: 500 });
   }
@@ -199,7 +232,7 @@ export class Connection {
   /** Sends the response, and gives what is left to be done if that takes time. */
   private deliver(response: ServerResponse, exchange: Exchange): Coroutine<void> | undefined {
     const { request, raw } = exchange;
-    if (this.socket.destroyed)
+    if (this.socket.destroyed || this.socket.writableEnded)
       return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
@@ -209,13 +242,13 @@ export class Connection {
     }
     // While a stream is sent the rest of the body may be read; behind a whole response nobody will.
     const isRefused = !request.isBodyComplete && !response.isStreamed;
-    const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet;
+    const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet || this.isAtEnd;
     const to = this.destination(request, raw, isLast);
     if (response.isStreamed) return this.pour(response, exchange, to);
     exchange.bytes = sendWhole(response, to);
     if (!request.isBodyComplete) return this.linger(request);
     // Otherwise the runtime closes it, once it has sent everything.
-    if (isLast && raw.socket === null) (this.socket as Soon).destroySoon?.();
+    if (isLast && raw.socket === null) this.end();
     // A client that asks and asks and takes nothing must not fill our memory.
     else if (this.socket.writableNeedDrain) return taken(this.socket, to);
     return undefined;
@@ -224,6 +257,10 @@ export class Connection {
   private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
     exchange.bytes = yield* sendStream(response, to);
     if (!exchange.request.isBodyComplete) yield* this.linger(exchange.request);
+  }
+
+  private get isAtEnd(): boolean {
+    return this.endsHere || (this.isLost && this.waiting.size === 0);
   }
 
   private destination(request: ServerRequest, raw: NodeResponse, isLast: boolean): Destination {
@@ -258,6 +295,8 @@ export class Connection {
     if (accessLog !== undefined) this.log(accessLog, exchange);
     this.current = undefined;
     this.beginNext();
+    // A stream that was begun before has not said that it is the last.
+    if (this.isIdle && this.home.stopping.isSet) this.end();
   }
 
   private log(accessLog: AccessLog, { request, status, bytes, startedAt }: Exchange): void {
@@ -275,31 +314,12 @@ export class Connection {
   }
 }
 
-interface Soon {
-  destroySoon?(): void;
-}
-
 /** A response on a connection that nothing else will be said on. */
 function lastWords(response: ServerResponse): string {
   const body = typeof response.body === "string" ? response.body : "";
   return headOf(response, Buffer.byteLength(body), "connection: close\r\n") + body;
 }
 
-/** What the parser lets pass and we do not. @throws HttpError. */
-function checkHead({ raw }: ServerRequest, limits: Limits): void {
-  const { rawHeaders } = raw;
-  if (rawHeaders.length > 2 * limits.headerCount) {
-    throw new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
-  }
-  let hosts = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
-  }
-  // Two hosts: one for the proxy that checked, another for us (RFC 9112, 3.2).
-  if (hosts > 1) throw new HttpError(400, "The request has more than one Host field.");
-  const coding = raw.headers["transfer-encoding"];
-  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
-    throw new HttpError(501, "Of the transfer codings only chunked is understood.");
-  }
+function explained({ message, status, headers }: HttpError): ServerResponse {
+  return ServerResponse.text(`${message}\n`, { status, headers });
 }

@@ -5,10 +5,10 @@
  * not does not pay for it. Invariant: a body is read by one side only, piece by piece, as fast as the other side takes it.
  */
 import { type Coroutine, fromPromise, UsageError } from "@anyloop/core";
-import { HttpError } from "./http-error.ts";
 import type { Incoming } from "./incoming.ts";
+import { tooLong } from "./request-body.ts";
 import type { ServerRequest } from "./request.ts";
-import { type ResponseBody, ServerResponse } from "./response.ts";
+import { ServerResponse } from "./response.ts";
 
 /** A handler of the Fetch standard, such as the `fetch` of a Hono app. */
 export type FetchHandler = (request: Request) => Response | PromiseLike<Response>;
@@ -24,6 +24,7 @@ export function fetchRequest(request: ServerRequest<unknown>, limit: number, pat
   }
   const { signal } = request;
   if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
+  if (Number(headers.get("content-length") ?? 0) > limit) throw tooLong(limit);
   const body = new ReadableStream<Uint8Array>(new BodySource(request, raw, limit));
   return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
 }
@@ -49,7 +50,7 @@ class BodySource implements UnderlyingDefaultSource<Uint8Array> {
       return;
     }
     this.received += piece.length;
-    if (this.received > this.limit) throw new HttpError(413, `The body is longer than ${this.limit} bytes.`);
+    if (this.received > this.limit) throw tooLong(this.limit);
     controller.enqueue(piece);
   }
 
@@ -73,23 +74,6 @@ export function responseFromFetch(response: Response): ServerResponse {
     status: response.status,
     headers: response.headers as Iterable<readonly [string, string]>,
   });
-}
-
-/** @throws UsageError for a body that only a task can make. */
-export function fetchResponse(response: ServerResponse): Response {
-  const headers = new Headers();
-  for (const [name, value] of response.headers) headers.append(name, value);
-  if (response.type !== undefined && !headers.has("content-type")) headers.set("content-type", response.type);
-  return new Response(fetchBody(response.body), { status: response.status, headers });
-}
-
-function fetchBody(body: ResponseBody): BodyInit | null {
-  if (body === undefined) return null;
-  if (typeof body === "string" || body instanceof ReadableStream) return body;
-  if (body instanceof Uint8Array) return body as Uint8Array<ArrayBuffer>;
-  throw new UsageError(
-    "A body that is made by a task has no view of the Fetch standard. Return the response as it is.",
-  );
 }
 
 /** What stands behind the first `count` segments of a path. */

@@ -17,7 +17,7 @@ let date = "";
 let dateIsCurrent = false;
 
 /** The time of a response, to the second: worked out once a second while there are responses. */
-export function currentDate(): string {
+function currentDate(): string {
   if (dateIsCurrent) return date;
   dateIsCurrent = true;
   date = new Date().toUTCString();

@@ -12,7 +12,6 @@ export type HeadersInit =
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What a field's value may not have: control characters, of which line ends matter most, and what is not Latin-1. */
-// oxlint-disable-next-line no-control-regex
 const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 
 function check(name: string, value: string): void {

@@ -20,6 +20,7 @@ export { Router, type RouteOptions } from "./router.ts";
 export { serve, type ServeOptions, type ServerStatistics, type Serving } from "./serve.ts";
 export type { StaticFilesOptions } from "./static-files.ts";
 export { Storage, StorageKey } from "./storage.ts";
+export { TestClient, type TestRequestInit, type TestResponse } from "./test-client.ts";
 export type { Upgrade, UpgradeHandler } from "./upgrade.ts";
 export type { WebSocketHandler } from "./websocket-route.ts";
 export { acceptWebSocket, type AcceptWebSocketOptions } from "../websocket/accept.ts";

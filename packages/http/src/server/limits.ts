@@ -21,7 +21,7 @@ export interface Limits {
   readonly connections: number;
 }
 
-export const defaultLimits: Limits = {
+const defaultLimits: Limits = {
   headerSize: 16_384,
   headerCount: 100,
   headerTime: 20_000,

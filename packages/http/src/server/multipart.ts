@@ -18,7 +18,7 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
-import { closing, suspendOnHost } from "@anyloop/core/lowlevel";
+import { closing, suspend } from "@anyloop/core/lowlevel";
 import { HttpError } from "./http-error.ts";
 import type { ServerRequest } from "./request.ts";
 
@@ -38,6 +38,7 @@ export class Part implements ByteReceiveStream {
   readonly type: string;
   private readonly stream: BusboyFileStream;
   private readonly limit: number;
+  private broken: HttpError | undefined = undefined;
 
   /** @internal */
   constructor(
@@ -52,9 +53,10 @@ export class Part implements ByteReceiveStream {
     this.filename = filename;
     this.type = type;
     this.limit = limit;
+    stream.on("error", (error) => (this.broken = malformed(error)));
   }
 
-  /** @throws EndOfStream; HttpError 413 past the limit. */
+  /** @throws EndOfStream; HttpError: 413 past the limit, 400 where the body breaks off. */
   receive(maxBytes = 65_536): Operation<Uint8Array> {
     return perform(this, this.doReceive, maxBytes);
   }
@@ -89,8 +91,9 @@ export class Part implements ByteReceiveStream {
       const piece = stream.read(Math.min(maxBytes, stream.readableLength || maxBytes)) as Uint8Array | null;
       if (stream.truncated) throw new HttpError(413, `A part is longer than ${String(this.limit)} bytes.`);
       if (piece !== null) return piece;
+      if (this.broken !== undefined) throw this.broken;
       if (stream.readableEnded || stream.destroyed) throw new EndOfStream();
-      yield* happens(stream, "readable", "end", "close");
+      yield* happens(stream, "readable", "end", "error", "close");
     }
   }
 
@@ -111,7 +114,7 @@ export class Part implements ByteReceiveStream {
 
 /** Waits for one of several events. */
 function happens(stream: NodeJS.EventEmitter, ...events: readonly string[]): Operation<void> {
-  return suspendOnHost<void>((waiter) => {
+  return suspend((waiter) => {
     const stop = (): void => {
       for (const event of events) stream.off(event, resume);
     };
@@ -176,8 +179,6 @@ function parserOf(
     throw malformed(error);
   }
   parser.on("file", (name: string | undefined, stream, filename: string | undefined, _encoding, mime) => {
-    // What becomes of it is told by the parser; unread, it must not bring the process down.
-    stream.on("error", () => {});
     parsed.putNowait({ part: new Part(stream, name ?? "", filename, mime, partSize) });
   });
   parser.on("partsLimit", () => fail(new HttpError(413, `The body has more than ${String(parts)} parts.`)));

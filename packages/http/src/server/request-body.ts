@@ -13,6 +13,8 @@ import {
   UsageError,
 } from "@anyloop/core";
 import { closing, HostLeaf, type Strand } from "@anyloop/core/lowlevel";
+import type { Duplex } from "node:stream";
+import { ByteStreamDuplex } from "./byte-stream-duplex.ts";
 import { HttpError } from "./http-error.ts";
 import type { Incoming, PieceReader } from "./incoming.ts";
 
@@ -45,11 +47,15 @@ export class RequestBody implements ByteReceiveStream {
     return new Whole(this, convert);
   }
 
-  /** What has not been received is thrown away. */
+  /** What has not been received is thrown away; whoever waits for it is told. */
   close(): Operation<void> {
     return closing(() => {
+      const { incoming } = this;
+      const { reader } = incoming;
       this.isClosed = true;
-      this.incoming.discard();
+      incoming.reader = undefined;
+      incoming.discard();
+      reader?.onBroken(new ClosedResourceError());
     });
   }
 
@@ -88,8 +94,12 @@ export class RequestBody implements ByteReceiveStream {
 
   /** @internal */
   tooLong(): HttpError {
-    return new HttpError(413, `The body is longer than ${String(this.limit)} bytes.`);
+    return tooLong(this.limit);
   }
+}
+
+export function tooLong(limit: number): HttpError {
+  return new HttpError(413, `The body is longer than ${String(limit)} bytes.`);
 }
 
 /** Reads until it has what it wants: one piece, or all of them. */
@@ -128,6 +138,22 @@ abstract class Read<T> extends HostLeaf<T> implements PieceReader {
     const parked = this.park(strand);
     incoming.resumeReading();
     return parked;
+  }
+
+  /** What comes over a stream of ours is owed by tasks, not by the host: see `suspendOn`. */
+  protected override park(strand: Strand): IteratorResult<unknown, unknown> {
+    const parked = super.park(strand);
+    if (this.isCarried) strand.run.release();
+    return parked;
+  }
+
+  protected override unpark(): Strand {
+    if (this.isCarried) this.strand?.run.hold();
+    return super.unpark();
+  }
+
+  private get isCarried(): boolean {
+    return (this.body.incoming.socket as Duplex) instanceof ByteStreamDuplex;
   }
 
   protected abort(): boolean {

@@ -3,7 +3,6 @@
  * parameter and the body, and should not pay for the rest.
  */
 import type { IncomingHttpHeaders } from "node:http";
-import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import {
   type ByteReceiveStream,
@@ -22,12 +21,18 @@ import { Storage } from "./storage.ts";
 import type { TakenOver } from "./upgrade.ts";
 
 /** What a request needs to know of the server it came to. */
-export interface RequestHome {
+export interface ServerHome {
   /** Of the application. */
   readonly storage: Storage;
   /** Set once the server has begun to shut down: what has no end of its own ends itself then. */
   readonly stopping: Event;
   readonly bodyLimit: number;
+}
+
+/** The connection that a request came on. */
+export interface RequestHome {
+  readonly home: ServerHome;
+  readonly remoteAddress: string | undefined;
 }
 
 const noParams: Readonly<Record<string, string>> = Object.freeze({});
@@ -44,7 +49,7 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
   upgrade: TakenOver | undefined = undefined;
   /** The runtime's own request. Reading its body as well loses bytes. */
   readonly raw: Incoming;
-  private readonly home: RequestHome;
+  private readonly connection: RequestHome;
   private expectContinue: (() => void) | undefined;
   private readonly queryStart: number;
   private ownBody: RequestBody | undefined = undefined;
@@ -55,9 +60,9 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
   private hasVanished = false;
 
   /** @internal `expectContinue` tells a client that waits for it to send the body. */
-  constructor(raw: Incoming, home: RequestHome, expectContinue?: () => void) {
+  constructor(raw: Incoming, connection: RequestHome, expectContinue?: () => void) {
     this.raw = raw;
-    this.home = home;
+    this.connection = connection;
     this.expectContinue = expectContinue;
     this.method = raw.method as string;
     this.target = originForm(raw.url as string);
@@ -114,17 +119,17 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
 
   /** The client's IP address, or that of the last proxy; undefined where there is no network. */
   get remoteAddress(): string | undefined {
-    return (this.raw.socket as Socket).remoteAddress;
+    return this.connection.remoteAddress;
   }
 
   /** Values for this request, of middleware for instance; what is not set here is looked up in the application's. */
   get storage(): Storage {
-    return (this.ownStorage ??= new Storage(this.home.storage));
+    return (this.ownStorage ??= new Storage(this.connection.home.storage));
   }
 
   /** Set once the server has begun to shut down. What would stream for ever waits for it, and ends. */
   get stopping(): Event {
-    return this.home.stopping;
+    return this.connection.home.stopping;
   }
 
   /**
@@ -217,7 +222,7 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
   }
 
   private get bodyLimit(): number {
-    return this.ownBodyLimit ?? this.home.bodyLimit;
+    return this.ownBodyLimit ?? this.connection.home.bodyLimit;
   }
 
   private get bodyStream(): RequestBody {

@@ -11,7 +11,6 @@ import {
   type Receiver,
   UsageError,
 } from "@anyloop/core";
-import { fetchResponse } from "./fetch-view.ts";
 import { HeaderList, type HeadersInit } from "./header-list.ts";
 
 /** Hands a piece to the client, text as UTF-8, and waits while the client is behind. @throws BrokenResourceError once it has gone. */
@@ -117,13 +116,28 @@ export class ServerResponse {
     return new ServerResponse(source, init, "application/octet-stream");
   }
 
-  /** The same response as the Fetch standard has it. It takes the body over. */
+  /**
+   * The same response as the Fetch standard has it. It takes the body over.
+   * @throws UsageError for a body that only a task can make.
+   */
   toFetch(): Response {
-    return fetchResponse(this);
+    const headers = new Headers();
+    for (const [name, value] of this.headers) headers.append(name, value);
+    if (this.type !== undefined && !headers.has("content-type")) headers.set("content-type", this.type);
+    return new Response(fetchBody(this.body), { status: this.status, headers });
   }
 }
 
 /** What a URL cannot have is written with percent signs; what is written so already stays. A line end is refused later. */
 function escaped(location: string): string {
-  return location.replace(/[^\x00-\x7f]+|[ "<>\\^`{|}]/g, encodeURIComponent);
+  return location.replace(/[^\t-~]+|[ "<>\\^`{|}]/g, encodeURIComponent);
+}
+
+function fetchBody(body: ResponseBody): BodyInit | null {
+  if (body === undefined) return null;
+  if (typeof body === "string" || body instanceof ReadableStream) return body;
+  if (body instanceof Uint8Array) return body as Uint8Array<ArrayBuffer>;
+  throw new UsageError(
+    "A body that is made by a task has no view of the Fetch standard. Return the response as it is.",
+  );
 }

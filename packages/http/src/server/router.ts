@@ -10,7 +10,7 @@ import { type Handle, handleOf, type Middleware, type RequestHandler, surrounded
 import { HttpError } from "./http-error.ts";
 import type { ParamsOf } from "./path-pattern.ts";
 import type { ServerRequest } from "./request.ts";
-import { ServerResponse } from "./response.ts";
+import type { ServerResponse } from "./response.ts";
 import { RouteTree } from "./route-tree.ts";
 import { staticFiles, type StaticFilesOptions } from "./static-files.ts";
 import type { AcceptWebSocketOptions } from "../websocket/accept.ts";
@@ -69,8 +69,8 @@ export class Router<Prefix extends string = ""> {
     this.prefix = prefix;
     this.above = above;
     this.tree = above?.tree ?? new RouteTree();
-    this.missing = new OwnRoute(this as Router<string>, notFound, noOptions);
-    this.notAllowed = new OwnRoute(this as Router<string>, methodNotAllowed, noOptions);
+    this.missing = new OwnRoute(this, notFound, noOptions);
+    this.notAllowed = new OwnRoute(this, methodNotAllowed, noOptions);
   }
 
   /** A HEAD request goes there too, and is answered without the body, unless there is a route of its own. */
@@ -119,12 +119,12 @@ export class Router<Prefix extends string = ""> {
   ): this {
     if (typeof handler !== "function")
       throw new UsageError(`The handler of ${method} ${path} is no function.`);
-    return this.add(method, path, handleOf(handler as RequestHandler<never>), options);
+    return this.add(method, path, handleOf(handler), options);
   }
 
   /** Routes under a common beginning, with middleware of their own. */
   group<Path extends string>(path: Path, build: (router: Router<`${Prefix}${Path}`>) => void): this {
-    build(new Router<`${Prefix}${Path}`>(this.prefix + path, this as Router<string>));
+    build(new Router<`${Prefix}${Path}`>(this.prefix + path, this));
     return this;
   }
 
@@ -146,7 +146,7 @@ export class Router<Prefix extends string = ""> {
 
   /** Serves the files of a directory: see `StaticFilesOptions`. @throws UsageError if there is no such directory. */
   static(path: string, directory: string, options?: StaticFilesOptions): this {
-    const handle = handleOf(staticFiles(directory, options) as RequestHandler<never>);
+    const handle = handleOf(staticFiles(directory, options));
     return this.add("GET", `${path}/*`, handle, noOptions);
   }
 
@@ -156,7 +156,7 @@ export class Router<Prefix extends string = ""> {
    * once it has ended.
    */
   upgrade<Path extends string>(path: Path, handler: UpgradeHandler<ParamsOf<`${Prefix}${Path}`>>): this {
-    return this.add(upgradeMethod, path, upgradeHandle(handler as UpgradeHandler<never>), noOptions);
+    return this.add(upgradeMethod, path, upgradeHandle(handler), noOptions);
   }
 
   /** Serves websockets: the handler has each as a stream of messages, and its end closes it. */
@@ -199,7 +199,7 @@ export class Router<Prefix extends string = ""> {
   }
 
   private add(method: string, path: string, handle: Handle, options: RouteOptions): this {
-    this.tree.add(method, this.prefix + path, new OwnRoute(this as Router<string>, handle, options));
+    this.tree.add(method, this.prefix + path, new OwnRoute(this, handle, options));
     return this;
   }
 }

@@ -10,7 +10,6 @@ import type { ServerResponse as NodeResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   BrokenResourceError,
-  type ByteReceiveStream,
   CancelScope,
   type Coroutine,
   EndOfStream,
@@ -21,7 +20,7 @@ import {
   type Receiver,
   shield,
 } from "@anyloop/core";
-import { suspendOnHost } from "@anyloop/core/lowlevel";
+import { suspendOn } from "./byte-stream-duplex.ts";
 import { fieldsOf, headOf, isBodiless } from "./head.ts";
 import type { ServerResponse, StreamSource } from "./response.ts";
 
@@ -118,15 +117,15 @@ export function* sendStream(response: ServerResponse, to: Destination): Coroutin
 
 /** Waits until a client has taken enough for more. @throws BrokenResourceError if it has gone, or takes nothing. */
 export function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
-  if ((yield* moveOnAfter(writeTime, drained(stream))) === true) return;
+  if ((yield* moveOnAfter(writeTime, drained(stream, socket))) === true) return;
   socket.destroy();
   throw new BrokenResourceError(
     `The client took nothing for ${String(writeTime)} ms, and the connection was closed.`,
   );
 }
 
-function drained(stream: NodeResponse | Duplex): Operation<true> {
-  return suspendOnHost<true>((waiter) => {
+function drained(stream: NodeResponse | Duplex, socket: Duplex): Operation<true> {
+  return suspendOn<true>(socket, (waiter) => {
     const stop = (): void => {
       stream.off("drain", onDrain).off("close", onClose);
     };
@@ -210,7 +209,7 @@ function* pourReadable(source: ReadableStream<Uint8Array>, writer: BodyWriter): 
 export function* closeSource(source: StreamSource): Coroutine<void> {
   if (typeof source === "function") return;
   if (!(source instanceof ReadableStream)) {
-    if ("close" in source) yield* (source as ByteReceiveStream).close();
+    if ("close" in source) yield* source.close();
   } else if (!source.locked) {
     // What it failed with has been thrown by then.
     yield* fromPromise(source.cancel().catch(() => {}));

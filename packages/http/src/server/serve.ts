@@ -178,7 +178,7 @@ class HttpServer implements ConnectionHome, Serving {
   /** @internal A connection that has been idle for more than so many rounds has waited long enough. */
   closeIdleConnections(rounds: number): void {
     for (const connection of this.open.values()) {
-      if (connection.isIdle && connection.idleRounds++ >= rounds) connection.socket.destroy();
+      if (connection.isIdle && connection.idleRounds++ >= rounds) connection.end();
     }
   }
 
@@ -220,7 +220,7 @@ class HttpServer implements ConnectionHome, Serving {
       this.upgraded(request, socket, head),
     );
     raw.on("clientError", (error, socket) => this.refuse(error, socket));
-    raw.on("tlsClientError", (_error, socket) => socket.destroy());
+    raw.on("tlsClientError", (_error: Error, socket: Duplex) => socket.destroy());
     return raw;
   }
 
@@ -246,15 +246,16 @@ class HttpServer implements ConnectionHome, Serving {
 
   private arrived(raw: Incoming, response: NodeResponse, expectContinue?: () => void): void {
     const connection = this.open.get(raw.socket) ?? this.connected(raw.socket);
-    connection.arrive(new ServerRequest(raw, this, expectContinue), response);
+    connection.arrive(new ServerRequest(raw, connection, expectContinue), response);
   }
 
   private upgraded(raw: Incoming, socket: Duplex, head: Buffer): void {
     // The parser has let go of it: errors are nobody's any more, and the close that follows says enough.
     socket.on("error", () => {});
-    const request = new ServerRequest(raw, this);
+    const connection = this.open.get(socket) ?? this.connected(socket);
+    const request = new ServerRequest(raw, connection);
     request.upgrade = { socket, head };
-    (this.open.get(socket) ?? this.connected(socket)).arrive(request, undefined);
+    connection.arrive(request, undefined);
   }
 
   /** A client that offers another protocol where we speak only ours is served as if it had not. */
@@ -269,15 +270,16 @@ class HttpServer implements ConnectionHome, Serving {
 
   private refuse(error: Error, socket: Duplex): void {
     const text = refusal(error);
-    if (text === undefined || !socket.writable || this.open.get(socket)?.isIdle === false) socket.destroy();
-    else socket.end(text, "latin1", () => socket.destroy());
+    const connection = this.open.get(socket);
+    if (text === undefined || !socket.writable || connection === undefined) socket.destroy();
+    else connection.refuse(text);
   }
 
   private *bind(): Coroutine<void> {
     const { port = 0, host, path } = this.options;
     const place = path ?? `${host ?? "every address"}, port ${String(port)}`;
     try {
-      yield* suspendOnHost<void>((waiter) => {
+      yield* suspendOnHost((waiter) => {
         const { raw } = this;
         raw.once("error", (error) => waiter.fail(error));
         raw.listen(path === undefined ? { port, host } : { path }, () => {
@@ -325,8 +327,8 @@ function finite(milliseconds: number): number {
   return milliseconds === Infinity ? 0 : milliseconds;
 }
 
-function tlsOf({ alpn, standardCompatible: _, ...context }: TlsServerOptions): object {
-  return { ...context, ALPNProtocols: alpn ?? ["http/1.1"] };
+function tlsOf({ alpn = ["http/1.1"], ...context }: TlsServerOptions): object {
+  return { ...context, ALPNProtocols: alpn };
 }
 
 function logError(error: unknown, request: ServerRequest | undefined): void {
@@ -342,6 +344,7 @@ function logError(error: unknown, request: ServerRequest | undefined): void {
  * Given a status it says when it listens, and where:
  *
  * ```ts
+ * import { fromPromise, taskGroup } from "anyloop";
  * import { Application, serve, type Serving, ServerResponse } from "@anyloop/http/server";
  * const app = new Application().get("/", () => ServerResponse.text("hello"));
  * await taskGroup(function* (group) {

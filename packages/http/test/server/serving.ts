@@ -1,16 +1,17 @@
 /** A server for the length of a body, and clients that are not ours to talk to it. */
 import { spawn } from "node:child_process";
-import { request as nodeRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
+import {
+  request as nodeRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions,
+} from "node:http";
 import { connect, type Socket } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { type Coroutine, fromPromise, type Operation, taskGroup } from "@anyloop/core";
-import { Application, serve, type ServeOptions, type Serving } from "@anyloop/http/server";
+import type { Application } from "@anyloop/http/server";
+import { serve, type ServeOptions, type Serving } from "@anyloop/http/server";
 import { expect } from "vitest";
-
-/** What a test's server reported that the test did not expect. */
-const unexpected = (error: unknown): void => {
-  throw error;
-};
 
 /** Serves while the body runs, then ends it in order, and looks whether anything is left. */
 export function withServer<T>(
@@ -18,9 +19,11 @@ export function withServer<T>(
   body: (serving: Serving) => Coroutine<T>,
   options: ServeOptions = {},
 ): Operation<T> {
+  const reported: unknown[] = [];
+  const onError = (error: unknown): unknown => reported.push(error);
   return taskGroup(function* (group) {
     const serving = yield* group.start<Serving>((status) =>
-      serve(app, { host: "127.0.0.1", shutdownTime: 2_000, onError: unexpected, ...options }, status),
+      serve(app, { host: "127.0.0.1", shutdownTime: 2_000, onError, ...options }, status),
     );
     let value: T;
     try {
@@ -29,6 +32,7 @@ export function withServer<T>(
       serving.stop();
     }
     for (const task of group.tasks) yield* task.wait();
+    expect(reported).toEqual([]);
     expect(serving.statistics()).toMatchObject({ connections: 0, active: 0 });
     return value;
   });
@@ -38,18 +42,23 @@ export interface Answered {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  readonly bytes: Uint8Array;
 }
 
 /** One request by node's own client. */
-export function ask(url: string, options: RequestOptions & { body?: string | Uint8Array } = {}): Operation<Answered> {
+export function ask(
+  url: string,
+  options: RequestOptions & { body?: string | Uint8Array } = {},
+): Operation<Answered> {
   return fromPromise(async (signal) => {
     const { body, ...rest } = options;
-    const response = await new Promise<import("node:http").IncomingMessage>((resolve, reject) => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = nodeRequest(url, { agent: false, ...rest, signal }, resolve);
       request.on("error", reject);
       request.end(body);
     });
-    return { status: response.statusCode ?? 0, headers: response.headers, text: await text(response) };
+    const bytes = await buffer(response);
+    return { status: response.statusCode ?? 0, headers: response.headers, text: bytes.toString(), bytes };
   });
 }
 

@@ -1,0 +1,4 @@
+import { kernel } from "anyloop";
+import { serveOn } from "./anyloop.ts";
+
+await serveOn(kernel());

@@ -1,0 +1,4 @@
+import { native } from "anyloop";
+import { serveOn } from "./anyloop.ts";
+
+await serveOn(native());

@@ -1,0 +1,27 @@
+/**
+ * What the parser lets pass in the head of a request, and we do not: what we and a proxy in front of us might read
+ * differently is how one request is smuggled in another.
+ */
+import { HttpError } from "./http-error.ts";
+import type { Limits } from "./limits.ts";
+import type { ServerRequest } from "./request.ts";
+
+/** What is wrong with a head; undefined if nothing is. */
+export function wrongHead({ raw }: ServerRequest, limits: Limits): HttpError | undefined {
+  const { rawHeaders } = raw;
+  if (rawHeaders.length > 2 * limits.headerCount) {
+    return new HttpError(431, `The request has more than ${String(limits.headerCount)} header fields.`);
+  }
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  // Two hosts: one for the proxy that checked, another for us (RFC 9112, 3.2).
+  if (hosts > 1) return new HttpError(400, "The request has more than one Host field.");
+  const coding = raw.headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    return new HttpError(501, "Of the transfer codings only chunked is understood.");
+  }
+  return undefined;
+}

@@ -1,0 +1,33 @@
+/** Certificates for tests, signed by an authority of our own. They are secret to nobody and valid until 2099. */
+
+/** Who signed the others. */
+export const authority = `-----BEGIN CERTIFICATE-----
+MIIBZTCCAQugAwIBAgIBATAKBggqhkjOPQQDAjAhMR8wHQYDVQQDDBZhbnlsb29w
+IHRlc3QgYXV0aG9yaXR5MCAXDTIwMDEwMTAwMDAwMFoYDzIwOTkxMjMxMjM1OTU5
+WjAhMR8wHQYDVQQDDBZhbnlsb29wIHRlc3QgYXV0aG9yaXR5MFkwEwYHKoZIzj0C
+AQYIKoZIzj0DAQcDQgAEItrQNIzakkrmfoECk2C2FFzLlWWLRtTmo0z8xYS1Yj0J
+tiX99sPT/2chnJMOKj1ct/TGSWJ0sIPhByR0Z3UKlaMyMDAwDwYDVR0TAQH/BAUw
+AwEB/zAdBgNVHQ4EFgQUlwGfOAlN0rAq8PNH5uatmtV+ZaUwCgYIKoZIzj0EAwID
+SAAwRQIhANjg+DjgF17C0EPVuGXtOOotMjTVyE58kvDthJcVGb7IAiBTUA0nHNAs
+l8akNfP1zlPs3k6ZrdpzWAbnAWtkLF/JsQ==
+-----END CERTIFICATE-----`;
+
+/** The key of both certificates. */
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcT36vkEsPcxjSHF5
+MBKjvaxvKw7VV6UgMAZEcQXzAl+hRANCAAT3fs7/IFNyW+OCM6gE2U+0xsImlP7c
+MUsvoveRIzwwx5yP21coPmotijTqf+rIjatMIgzwyqcgy2CGlP9EDw0n
+-----END PRIVATE KEY-----`;
+
+/** For localhost and 127.0.0.1. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBhDCCASqgAwIBAgIBAjAKBggqhkjOPQQDAjAhMR8wHQYDVQQDDBZhbnlsb29w
+IHRlc3QgYXV0aG9yaXR5MCAXDTIwMDEwMTAwMDAwMFoYDzIwOTkxMjMxMjM1OTU5
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AAT3fs7/IFNyW+OCM6gE2U+0xsImlP7cMUsvoveRIzwwx5yP21coPmotijTqf+rI
+jatMIgzwyqcgy2CGlP9EDw0no14wXDAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8A
+AAEwHQYDVR0OBBYEFNfU2E2riW8sDdcAg9TwFx7qtUNuMB8GA1UdIwQYMBaAFJcB
+nzgJTdKwKvDzR+bmrZrVfmWlMAoGCCqGSM49BAMCA0gAMEUCIE2bqbBYcrwqPvsv
+jhLnCATrL5HHuXF/2fLVVsV5Tm+GAiEAolEwUMgzO/Y2SXB8S//K3c/bZogGVHYb
+tPhAA4rP9fo=
+-----END CERTIFICATE-----`;
