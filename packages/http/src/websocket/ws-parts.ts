@@ -5,8 +5,8 @@
 import type { Writable } from "node:stream";
 import * as ws from "ws";
 
-export type ExtensionParameters = Readonly<Record<string, readonly (string | true)[]>>;
-export type Extensions = Readonly<Record<string, PerMessageDeflate>>;
+type ExtensionParameters = Readonly<Record<string, readonly (string | true)[]>>;
+type Extensions = Readonly<Record<string, PerMessageDeflate>>;
 
 export interface PerMessageDeflate {
   /** What a client asks for. */

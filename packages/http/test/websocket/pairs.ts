@@ -171,7 +171,7 @@ export class RawPeer {
   }
 
   private tell(): void {
-    for (const look of [...this.changed]) look();
+    for (const look of this.changed) look();
   }
 }
 
