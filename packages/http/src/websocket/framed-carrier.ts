@@ -11,7 +11,13 @@ import { abnormalClosure, noStatus } from "./close-code.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
-import { type FrameReceiver, type FrameSender, type PerMessageDeflate, wsParts } from "./ws-parts.ts";
+import {
+  type FrameReceiver,
+  type FrameSender,
+  type PerMessageDeflate,
+  type SendOptions,
+  wsParts,
+} from "./ws-parts.ts";
 
 /** Shorter messages are not worth compressing, in bytes. */
 const compressionThreshold = 1024;
@@ -52,6 +58,8 @@ export class FramedCarrier implements Carrier {
   private readonly socket: Duplex;
   private readonly events: CarrierEvents;
   private readonly mask: boolean;
+  private readonly asText: SendOptions;
+  private readonly asBytes: SendOptions;
   private readonly compression: PerMessageDeflate | undefined;
   private readonly output: FrameOutput;
   private readonly sender: FrameSender;
@@ -75,6 +83,8 @@ export class FramedCarrier implements Carrier {
     this.protocol = protocol;
     this.events = events;
     this.mask = !isServer;
+    this.asText = { binary: false, compress: false, fin: true, mask: this.mask };
+    this.asBytes = { ...this.asText, binary: true };
     this.compression = compression;
     const extensions =
       compression === undefined ? {} : { [wsParts.PerMessageDeflate.extensionName]: compression };
@@ -102,15 +112,15 @@ export class FramedCarrier implements Carrier {
   send(message: Message): void {
     const isBinary = typeof message !== "string";
     // A copy of bytes: the caller may change them as soon as `send` has come back.
-    const data = isBinary ? Buffer.from(message) : Buffer.from(message);
-    const { compression, mask } = this;
-    if (compression === undefined) {
-      this.sender.send(data, { binary: isBinary, compress: false, fin: true, mask });
+    const data = isBinary ? Buffer.from(message) : message;
+    const options = isBinary ? this.asBytes : this.asText;
+    if (this.compression === undefined) {
+      this.sender.send(data, options);
       return;
     }
     this.compressing += data.length;
     const compress = data.length >= compressionThreshold;
-    this.sender.send(data, { binary: isBinary, compress, fin: true, mask }, () => {
+    this.sender.send(data, { ...options, compress }, () => {
       this.compressing -= data.length;
       // Not now: what is sent in the middle of this call would overtake what waits behind the compression.
       queueMicrotask(this.onCompressed);

@@ -33,10 +33,10 @@ export interface FrameSink {
   readonly destroyed: boolean;
   cork(): void;
   uncork(): void;
-  write(data: Uint8Array, onTaken?: () => void): void;
+  write(data: Uint8Array | string, onTaken?: () => void): void;
 }
 
-interface SendOptions {
+export interface SendOptions {
   readonly binary: boolean;
   readonly compress: boolean;
   readonly fin: boolean;
@@ -45,7 +45,7 @@ interface SendOptions {
 
 /** Makes frames and hands them to a sink, compressed ones later. */
 export interface FrameSender {
-  send(data: Uint8Array, options: SendOptions, onTaken?: () => void): void;
+  send(data: Uint8Array | string, options: SendOptions, onTaken?: () => void): void;
   ping(data: Uint8Array, mask: boolean): void;
   pong(data: Uint8Array, mask: boolean): void;
   close(code: number | undefined, reason: string, mask: boolean, onTaken: () => void): void;
