@@ -49,8 +49,8 @@ const violations: Readonly<Record<string, number>> = {
 };
 
 function violationOf({ code = "" }: NodeJS.ErrnoException): number {
-  // What zlib cannot inflate is bad data; everything else that ws reports is a bad frame.
-  return violations[code] ?? (code.startsWith("Z_") ? 1007 : 1002);
+  // What does not come from ws comes from zlib: bad data, not a bad frame.
+  return code.startsWith("WS_ERR_") ? (violations[code] ?? 1002) : 1007;
 }
 
 export class FramedCarrier implements Carrier {

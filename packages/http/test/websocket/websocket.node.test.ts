@@ -25,7 +25,7 @@ import {
 } from "@anyloop/http";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "../each-real.ts";
+import { caught, each } from "./each.ts";
 import { frame, opcodes, pairIn, rawClientIn, upgradeServer } from "./pairs.ts";
 
 /** More than all the buffers of the system take, for ends with the `roomy` options. */
