@@ -1,7 +1,8 @@
 /**
  * The server's side of a websocket: answers the request that asked for it, over the socket that it came on.
  *
- * Invariant: the socket is either handed to the stream that is given back, or answered with an error and ended.
+ * Invariant: the socket is handed to the stream that is given back, or answered with an error and ended, or, where the
+ * caller was wrong or cancelled, left as it was.
  */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";

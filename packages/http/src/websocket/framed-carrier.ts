@@ -171,6 +171,8 @@ export class FramedCarrier implements Carrier {
     });
     socket.on("close", () => this.peerEnded());
     socket.resume();
+    // A client may be gone before it is accepted; then nothing of this is told any more.
+    if (socket.closed || socket.readableEnded) queueMicrotask(() => this.peerEnded());
   }
 
   private readonly onCompressed = (): void => {

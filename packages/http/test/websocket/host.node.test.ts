@@ -43,7 +43,7 @@ const listening: () => Operation<Connected> = operation(function* listening(): C
   const server = new WebSocketServer({ port: 0, handleProtocols: () => "echo" });
   server.on("connection", (socket: Peer) => {
     socket.on("message", (data, isBinary) => {
-      const [code, reason] = isBinary ? [] : data.toString().split(" close ");
+      const [code, reason] = isBinary ? [] : (data as Buffer).toString().split(" close ");
       if (reason === undefined) socket.send(data, { binary: isBinary });
       else socket.close(Number(code), reason);
     });

@@ -179,7 +179,8 @@ export class RawPeer {
   }
 }
 
-const sampleHandshake = [
+/** What a client asks with, in lines. */
+export const sampleHandshake: readonly string[] = [
   "GET / HTTP/1.1",
   "Host: test",
   "Connection: Upgrade",

@@ -26,7 +26,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
 import { caught, each } from "./each.ts";
-import { frame, opcodes, pairIn, rawClientIn, upgradeServer } from "./pairs.ts";
+import { frame, opcodes, pairIn, rawClientIn, sampleHandshake, upgradeServer } from "./pairs.ts";
 
 /** More than all the buffers of the system take, for ends with the `roomy` options. */
 const large = "x".repeat(16_000_000);
@@ -381,6 +381,23 @@ each("accepting: what is no websocket is answered and ended", function* () {
   }
 });
 
+each("accepting: a client that is gone already breaks the stream", function* () {
+  const { connect } = process.getBuiltinModule("node:net");
+  for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
+    const listening = yield* upgradeServer();
+    const client = connect(listening.port, "127.0.0.1");
+    client.write(`${sampleHandshake.join("\r\n")}\r\n\r\n`);
+    const [request, socket, head] = yield* listening.upgrade();
+    client[leave]();
+    yield* untilClosed(socket);
+    const server = yield* acceptWebSocket(request, socket, head);
+    expect(yield* caught(server.receive())).toBeInstanceOf(BrokenResourceError);
+    expect(server.closeCode).toBe(1006);
+    yield* server.close();
+    yield* listening.close();
+  }
+});
+
 each("headers and subprotocols are exchanged, the server's best one is chosen", function* () {
   yield* taskGroup(function* (group) {
     const listening = yield* upgradeServer();
@@ -449,6 +466,37 @@ each("what a task sends goes out in one write", function* () {
   for (let count = 0; count < 16; count++) yield* server.send("sixteen");
   yield* raw.until((bytes) => bytes.length >= 16 * 9);
   expect(raw.chunks).toEqual([16 * 9]);
+  raw.socket.destroy();
+  yield* server.close();
+});
+
+each("what came together is answered together", function* () {
+  const { raw, server } = yield* rawClientIn();
+  yield* taskGroup(function* (group) {
+    const echo = group.startSoon(function* () {
+      for (;;) yield* server.send(yield* server.receive());
+    });
+    yield* waitAllTasksBlocked();
+    raw.socket.write(Buffer.concat(Array.from({ length: 16 }, () => frame(opcodes.text, "sixteen"))));
+    yield* raw.until((bytes) => bytes.length >= 16 * 9);
+    expect(raw.chunks).toEqual([16 * 9]);
+    echo.cancel();
+  });
+  raw.socket.destroy();
+  yield* server.close();
+});
+
+each("a peer that pings and does not read gets the last answer, and costs no memory", function* () {
+  const { raw, server, socket } = yield* rawClientIn();
+  const pings = Buffer.concat(Array.from({ length: 10_000 }, () => frame(opcodes.ping, "p".repeat(125))));
+  raw.socket.pause();
+  for (let round = 0; round < 20; round++) raw.socket.write(pings);
+  raw.socket.write(Buffer.concat([frame(opcodes.ping, "last"), frame(opcodes.text, "all read")]));
+  expect(yield* server.receive()).toBe("all read");
+  expect(socket.writableLength).toBeLessThan(200_000);
+  raw.socket.resume();
+  const lastPong = Buffer.from([0x8a, 4, ...Buffer.from("last")]);
+  yield* raw.until((bytes) => bytes.subarray(-6).equals(lastPong));
   raw.socket.destroy();
   yield* server.close();
 });
