@@ -126,8 +126,6 @@ export const memoryPairIn: (group: TaskGroup, options?: PairOptions) => Operatio
 /** A raw connection to a websocket end: frames as bytes. */
 export class RawPeer {
   readonly socket: Socket;
-  /** The sizes in which they came. */
-  chunks: number[] = [];
   private bytes: Buffer = Buffer.alloc(0);
   private hasEnded = false;
   private readonly changed = new Set<() => void>();
@@ -135,7 +133,6 @@ export class RawPeer {
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
-      this.chunks.push(chunk.length);
       this.bytes = Buffer.concat([this.bytes, chunk]);
       this.tell();
     });
@@ -171,7 +168,6 @@ export class RawPeer {
 
   forget(): void {
     this.bytes = Buffer.alloc(0);
-    this.chunks = [];
   }
 
   private tell(): void {
