@@ -82,8 +82,14 @@ export class HostCarrier implements Carrier {
   private ended(code: number, reason: string): void {
     clearTimeout(this.asking);
     if (!this.isOver) {
-      if (code !== abnormalClosure) this.events.closed(code, reason);
-      else this.events.broke(new Error("The connection ended without a word of closing."), code, this.isFull);
+      // Deno says 0 where others say 1006.
+      if (code !== abnormalClosure && code !== 0) this.events.closed(code, reason);
+      else
+        this.events.broke(
+          new Error("The connection ended without a word of closing."),
+          abnormalClosure,
+          this.isFull,
+        );
     }
     this.isOver = true;
     this.events.settle();
