@@ -26,7 +26,7 @@ export interface EventParserOptions {
  * ```
  */
 export class EventParser {
-  /** The byte order mark is ours to skip: Deno's decoder forgets it if the bytes are cut there. */
+  /** The byte order mark is ours to skip: Deno's decoder skips later ones as well, where a chunk begins with one. */
   private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   private hasBegun = false;
   private readonly maxEventLength: number;
