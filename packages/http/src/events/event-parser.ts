@@ -26,7 +26,9 @@ export interface EventParserOptions {
  * ```
  */
 export class EventParser {
-  private readonly decoder = new TextDecoder();
+  /** The byte order mark is ours to skip: Deno's decoder skips later ones as well, where a chunk begins with one. */
+  private readonly decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  private hasBegun = false;
   private readonly maxEventLength: number;
   /** A line that has not ended yet. */
   private line = "";
@@ -63,7 +65,9 @@ export class EventParser {
   push(bytes: Uint8Array, onEvent: (event: ServerSentEvent) => void): void {
     const text = this.decoder.decode(bytes, { stream: true });
     if (text === "") return;
-    let start = this.hasReturned && text.startsWith("\n") ? 1 : 0;
+    const skipped = this.hasReturned ? "\n" : this.hasBegun ? "" : "\uFEFF";
+    let start = text.startsWith(skipped) ? skipped.length : 0;
+    this.hasBegun = true;
     this.hasReturned = text.endsWith("\r");
     const lineEnd = /\r\n?|\n/g;
     lineEnd.lastIndex = start;

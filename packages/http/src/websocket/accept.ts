@@ -1,9 +1,11 @@
 /**
  * The server's side of a websocket: answers the request that asked for it, over the socket that it came on.
  *
- * Invariant: the socket is either handed to the stream that is given back, or answered with an error and ended.
+ * Invariant: the socket is handed to the stream that is given back, or answered with an error and ended, or, where the
+ * caller was wrong or cancelled, left as it was.
  */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { type Duplex, finished } from "node:stream";
 import { type Coroutine, type Operation, operation, UsageError } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
@@ -137,10 +139,9 @@ function headerLines(headers: WebSocketOptions["headers"] = {}): string[] {
 }
 
 /** A server times out idle connections, and gathers small packets; a websocket is to be idle, and quick. */
-function prepare(socket: Duplex): void {
-  const { setTimeout, setNoDelay } = socket as Partial<import("node:net").Socket>;
-  setTimeout?.call(socket as import("node:net").Socket, 0);
-  setNoDelay?.call(socket as import("node:net").Socket, true);
+function prepare(socket: Duplex & Partial<Pick<Socket, "setNoDelay" | "setTimeout">>): void {
+  socket.setTimeout?.(0);
+  socket.setNoDelay?.(true);
 }
 
 function refuse(socket: Duplex, { status, message }: Refusal): void {

@@ -12,7 +12,7 @@ const highWaterMark = 65_536;
 
 export class FrameOutput implements FrameSink {
   private readonly socket: Duplex;
-  private pieces: Uint8Array[] = [];
+  private pieces: (Uint8Array | string)[] = [];
   private size = 0;
   private isGathering = false;
 
@@ -42,9 +42,9 @@ export class FrameOutput implements FrameSink {
     // As above.
   }
 
-  write(data: Uint8Array, onTaken?: () => void): void {
+  write(data: Uint8Array | string, onTaken?: () => void): void {
     this.pieces.push(data);
-    this.size += data.length;
+    this.size += typeof data === "string" ? Buffer.byteLength(data) : data.length;
     if (this.size >= highWaterMark) {
       this.flush();
     } else if (!this.isGathering) {
@@ -62,11 +62,26 @@ export class FrameOutput implements FrameSink {
     this.size = 0;
     if (!socket.writable) return;
     if (size < highWaterMark) {
-      socket.write(Buffer.concat(pieces, size));
+      socket.write(joined(pieces, size));
       return;
     }
     socket.cork();
     for (const piece of pieces) socket.write(piece);
     socket.uncork();
   }
+}
+
+/** One buffer of them all: strings are encoded straight into it. */
+function joined(pieces: readonly (Uint8Array | string)[], size: number): Uint8Array {
+  const buffer = Buffer.allocUnsafe(size);
+  let end = 0;
+  for (const piece of pieces) {
+    if (typeof piece === "string") {
+      end += buffer.write(piece, end);
+    } else {
+      buffer.set(piece, end);
+      end += piece.length;
+    }
+  }
+  return buffer;
 }

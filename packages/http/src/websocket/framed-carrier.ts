@@ -11,7 +11,13 @@ import { abnormalClosure, noStatus } from "./close-code.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
-import { type FrameReceiver, type FrameSender, type PerMessageDeflate, wsParts } from "./ws-parts.ts";
+import {
+  type FrameReceiver,
+  type FrameSender,
+  type PerMessageDeflate,
+  type SendOptions,
+  wsParts,
+} from "./ws-parts.ts";
 
 /** Shorter messages are not worth compressing, in bytes. */
 const compressionThreshold = 1024;
@@ -43,8 +49,8 @@ const violations: Readonly<Record<string, number>> = {
 };
 
 function violationOf({ code = "" }: NodeJS.ErrnoException): number {
-  // What zlib cannot inflate is bad data; everything else that ws reports is a bad frame.
-  return violations[code] ?? (code.startsWith("Z_") ? 1007 : 1002);
+  // What does not come from ws comes from zlib: bad data, not a bad frame.
+  return code.startsWith("WS_ERR_") ? (violations[code] ?? 1002) : 1007;
 }
 
 export class FramedCarrier implements Carrier {
@@ -52,6 +58,8 @@ export class FramedCarrier implements Carrier {
   private readonly socket: Duplex;
   private readonly events: CarrierEvents;
   private readonly mask: boolean;
+  private readonly asText: SendOptions;
+  private readonly asBytes: SendOptions;
   private readonly compression: PerMessageDeflate | undefined;
   private readonly output: FrameOutput;
   private readonly sender: FrameSender;
@@ -75,6 +83,8 @@ export class FramedCarrier implements Carrier {
     this.protocol = protocol;
     this.events = events;
     this.mask = !isServer;
+    this.asText = { binary: false, compress: false, fin: true, mask: this.mask };
+    this.asBytes = { ...this.asText, binary: true };
     this.compression = compression;
     const extensions =
       compression === undefined ? {} : { [wsParts.PerMessageDeflate.extensionName]: compression };
@@ -102,15 +112,15 @@ export class FramedCarrier implements Carrier {
   send(message: Message): void {
     const isBinary = typeof message !== "string";
     // A copy of bytes: the caller may change them as soon as `send` has come back.
-    const data = isBinary ? Buffer.from(message) : Buffer.from(message);
-    const { compression, mask } = this;
-    if (compression === undefined) {
-      this.sender.send(data, { binary: isBinary, compress: false, fin: true, mask });
+    const data = isBinary ? Buffer.from(message) : message;
+    const options = isBinary ? this.asBytes : this.asText;
+    if (this.compression === undefined) {
+      this.sender.send(data, options);
       return;
     }
     this.compressing += data.length;
     const compress = data.length >= compressionThreshold;
-    this.sender.send(data, { binary: isBinary, compress, fin: true, mask }, () => {
+    this.sender.send(data, { ...options, compress }, () => {
       this.compressing -= data.length;
       // Not now: what is sent in the middle of this call would overtake what waits behind the compression.
       queueMicrotask(this.onCompressed);
@@ -161,6 +171,8 @@ export class FramedCarrier implements Carrier {
     });
     socket.on("close", () => this.peerEnded());
     socket.resume();
+    // A client may be gone before it is accepted; then nothing of this is told any more.
+    if (socket.closed || socket.readableEnded) queueMicrotask(() => this.peerEnded());
   }
 
   private readonly onCompressed = (): void => {

@@ -12,31 +12,24 @@ import type { Message } from "./message.ts";
 const highWaterMark = 65_536;
 /** Milliseconds after which a full host is asked again. */
 const askingInterval = 10;
+/** The close code for a message that is too long. */
+const tooLong = 1009;
 
 export class HostCarrier implements Carrier {
   private readonly socket: WebSocket;
   private readonly events: CarrierEvents;
+  private readonly maxMessageBytes: number;
   private asking: ReturnType<typeof setTimeout> | undefined = undefined;
+  private isOver = false;
 
   /** Takes over an open connection, on which nobody listens. */
   constructor(socket: WebSocket, maxMessageBytes: number, events: CarrierEvents) {
     this.socket = socket;
     this.events = events;
+    this.maxMessageBytes = maxMessageBytes;
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      const message = typeof data === "string" ? data : new Uint8Array(data);
-      if (message.length > maxMessageBytes) this.refuse();
-      else events.message(message);
-      events.settle();
-    });
-    socket.addEventListener("close", ({ code, reason }) => {
-      clearTimeout(this.asking);
-      if (code === abnormalClosure)
-        events.broke(new Error("The connection ended without a word of closing."), code, false);
-      else events.closed(code, reason);
-      events.settle();
-      events.gone();
-    });
+    socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => this.came(event.data));
+    socket.addEventListener("close", ({ code, reason }) => this.ended(code, reason));
   }
 
   get protocol(): string {
@@ -44,16 +37,12 @@ export class HostCarrier implements Carrier {
   }
 
   get isFull(): boolean {
-    if (this.socket.bufferedAmount < highWaterMark) return false;
-    this.asking ??= setTimeout(() => {
-      this.asking = undefined;
-      if (!this.isFull) this.events.drained();
-    }, askingInterval);
-    return true;
+    return this.socket.bufferedAmount >= highWaterMark;
   }
 
   send(message: Message): void {
     this.socket.send(message as string);
+    if (this.isFull) this.askAgain();
   }
 
   readOn(): void {
@@ -68,9 +57,42 @@ export class HostCarrier implements Carrier {
     this.socket.close();
   }
 
-  private refuse(): void {
-    this.events.broke(new RangeError("The message is longer than maxMessageBytes."), 1009, false);
-    // Programs in a browser may say no other code of their own.
-    this.socket.close(4009);
+  private askAgain(): void {
+    this.asking ??= setTimeout(() => {
+      this.asking = undefined;
+      if (this.isFull) this.askAgain();
+      else this.events.drained();
+    }, askingInterval);
+  }
+
+  private came(data: string | ArrayBuffer): void {
+    if (this.isOver) return;
+    const message = typeof data === "string" ? data : new Uint8Array(data);
+    if (message.length <= this.maxMessageBytes) {
+      this.events.message(message);
+    } else {
+      this.isOver = true;
+      this.events.broke(new RangeError("The message is longer than maxMessageBytes."), tooLong, false);
+      // Programs in a browser may say no other code than their own.
+      this.socket.close(4000 + (tooLong % 1000));
+    }
+    this.events.settle();
+  }
+
+  private ended(code: number, reason: string): void {
+    clearTimeout(this.asking);
+    if (!this.isOver) {
+      // Deno says 0 where others say 1006.
+      if (code !== abnormalClosure && code !== 0) this.events.closed(code, reason);
+      else
+        this.events.broke(
+          new Error("The connection ended without a word of closing."),
+          abnormalClosure,
+          this.isFull,
+        );
+    }
+    this.isOver = true;
+    this.events.settle();
+    this.events.gone();
   }
 }

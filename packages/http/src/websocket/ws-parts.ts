@@ -5,8 +5,8 @@
 import type { Writable } from "node:stream";
 import * as ws from "ws";
 
-export type ExtensionParameters = Readonly<Record<string, readonly (string | true)[]>>;
-export type Extensions = Readonly<Record<string, PerMessageDeflate>>;
+type ExtensionParameters = Readonly<Record<string, readonly (string | true)[]>>;
+type Extensions = Readonly<Record<string, PerMessageDeflate>>;
 
 export interface PerMessageDeflate {
   /** What a client asks for. */
@@ -33,10 +33,10 @@ export interface FrameSink {
   readonly destroyed: boolean;
   cork(): void;
   uncork(): void;
-  write(data: Uint8Array, onTaken?: () => void): void;
+  write(data: Uint8Array | string, onTaken?: () => void): void;
 }
 
-interface SendOptions {
+export interface SendOptions {
   readonly binary: boolean;
   readonly compress: boolean;
   readonly fin: boolean;
@@ -45,7 +45,7 @@ interface SendOptions {
 
 /** Makes frames and hands them to a sink, compressed ones later. */
 export interface FrameSender {
-  send(data: Uint8Array, options: SendOptions, onTaken?: () => void): void;
+  send(data: Uint8Array | string, options: SendOptions, onTaken?: () => void): void;
   ping(data: Uint8Array, mask: boolean): void;
   pong(data: Uint8Array, mask: boolean): void;
   close(code: number | undefined, reason: string, mask: boolean, onTaken: () => void): void;

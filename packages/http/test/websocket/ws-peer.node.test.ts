@@ -11,7 +11,7 @@ import { connectWebSocket, type WebSocketStream, acceptWebSocket } from "@anyloo
 import { expect } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { AddressInfo } from "node:net";
-import { caught, each } from "../each-real.ts";
+import { caught, each } from "./each.ts";
 import { upgradeServer } from "./pairs.ts";
 
 const once = (emitter: NodeJS.EventEmitter, event: string): Operation<unknown[]> =>
