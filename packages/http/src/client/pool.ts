@@ -108,9 +108,9 @@ export class Pool<C extends Poolable<C>> {
   private serve(host: Host<C>, use: (connection: C) => void): void {
     let connection = host.free.at(-1);
     if (connection === undefined) {
-      if (this.total >= this.limits.total) this.idleElsewhere(host)?.retire();
       host.count++;
-      this.total++;
+      // Counted first: the place that becomes free is taken, whoever else is told of it.
+      if (++this.total > this.limits.total) this.idleElsewhere(host)?.retire();
       connection = this.open(host);
       if (connection.capacity > 1) host.free.push(connection);
     }

@@ -106,6 +106,28 @@ eachOnUndici("an idle connection to one host makes room for another host", () =>
   ),
 );
 
+eachOnUndici("who waits for one host is not overtaken by who waits for another", () =>
+  use(httpServer(hello), (first) =>
+    use(httpServer(hello), (second) =>
+      use(new ClientSession({ maxConnections: 1 }), function* (session) {
+        const asked: string[] = [];
+        const answered: string[] = [];
+        yield* session.get(first.url);
+        yield* taskGroup((group) => {
+          for (const url of [first, second, first, second, second, first].map((server) => server.url)) {
+            group.startSoon(function* () {
+              asked.push(url);
+              yield* session.get(url);
+              answered.push(url);
+            });
+          }
+        });
+        expect(answered).toEqual(asked);
+      }),
+    ),
+  ),
+);
+
 eachOnUndici("a server that closes after each answer is connected to again", () =>
   withServer(
     (_request, response) => {
