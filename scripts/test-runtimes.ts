@@ -1,5 +1,5 @@
 // Runs the tests once under each runtime, and closes with a table, which it can write to docs/runtimes.md.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { globSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
@@ -171,6 +171,8 @@ Written by \`npx -y pnpm@12 test:runtimes --write\`. Every runtime gets the same
 ${rows.join("\n")}
 ${failures.length === 0 ? "" : `\nWhat failed:\n\n${failures.join("\n")}\n`}`,
   );
+  // As wide as its cells, which `format:check` wants.
+  execFileSync("oxfmt", [table]);
 }
 
 process.chdir(path.resolve(import.meta.dirname, ".."));
