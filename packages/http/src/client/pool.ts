@@ -69,7 +69,10 @@ export class Pool<C extends Poolable<C>> {
     host.waiting.add(waiting);
     this.wanted.add(host);
     this.waiting++;
-    return () => this.leave(host, waiting);
+    return () => {
+      this.leave(host, waiting);
+      this.tidy(host);
+    };
   }
 
   /** One of those who use it is done. */
@@ -140,14 +143,12 @@ export class Pool<C extends Poolable<C>> {
   private leave(host: Host<C>, waiting: Waiting<C>): void {
     if (!host.waiting.delete(waiting)) return;
     this.waiting--;
-    this.tidy(host);
+    if (host.waiting.size === 0) this.wanted.delete(host);
   }
 
   /** Keeps no host that nobody wants or has a connection to. */
   private tidy(host: Host<C>): void {
-    if (host.waiting.size > 0) return;
-    this.wanted.delete(host);
-    if (host.count === 0) this.hosts.delete(host.key);
+    if (host.waiting.size === 0 && host.count === 0) this.hosts.delete(host.key);
   }
 
   private idleElsewhere(host: Host<C>): C | undefined {

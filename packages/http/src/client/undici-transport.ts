@@ -220,7 +220,12 @@ class Connection implements Poolable<Connection> {
     this.isOpen = true;
     const { pool } = this.transport;
     for (const { exchange } of this.flights) exchange.connected();
-    if (this.isHttp2 || !this.speaksHttp2()) return;
+    if (!this.speaksHttp2()) {
+      // Connected again, to a server that has forgotten HTTP/2: one after the other then.
+      this.client.pipelining = 1;
+      return;
+    }
+    if (this.isHttp2) return;
     this.capacity = streamsOfHttp2;
     this.client.pipelining = streamsOfHttp2;
     pool.widened(this);
