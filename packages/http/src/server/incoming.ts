@@ -22,8 +22,7 @@ export class Incoming extends IncomingMessage {
   reader: PieceReader | undefined;
   /** Why no more of the body will come, if the client has vanished in its midst. */
   broken: BrokenResourceError | undefined;
-  /** Whether all of it has come. */
-  isWhole = false;
+  private wasEnded = false;
   private pieces: Uint8Array[] | undefined;
   private unread = 0;
   private isStopped = false;
@@ -32,7 +31,7 @@ export class Incoming extends IncomingMessage {
   /** Called by the parser. */
   override push(piece: Uint8Array | null): boolean {
     if (this.isDiscarded && piece !== null) return true;
-    if (piece === null) this.isWhole = true;
+    if (piece === null) this.wasEnded = true;
     else this.keep(piece);
     const { reader } = this;
     if (reader !== undefined) {
@@ -68,6 +67,13 @@ export class Incoming extends IncomingMessage {
     this.pieces = undefined;
     this.unread = 0;
     return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+  }
+
+  /** Whether all of it has come. Not every runtime pushes an end where the head says that there is no body. */
+  get isWhole(): boolean {
+    if (this.wasEnded) return true;
+    const { "content-length": length = "0", "transfer-encoding": coding } = this.headers;
+    return length === "0" && coding === undefined;
   }
 
   /** Whether nothing is left to be read, now or later. */
