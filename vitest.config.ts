@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
     pool: "forks",
+    // What hangs is told all the same; a busy machine is no failure.
+    testTimeout: 20_000,
     setupFiles: process.env["ANYLOOP_RUNTIME"] === undefined ? [] : ["./scripts/check-runtime.ts"],
     reporters: ["default", "./scripts/count-reporter.ts"],
     coverage: { provider: "v8", include: ["packages/*/src/**"] },

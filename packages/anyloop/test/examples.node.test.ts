@@ -89,12 +89,15 @@ function output(code: string): Promise<string> {
   });
 }
 
+/** Milliseconds: each is a process that compiles what it imports, and several run at once. */
+const patience = 60_000;
+
 test("there are examples", () => {
   expect(examples.length).toBeGreaterThan(20);
 });
 
 for (const { file, line, code } of examples) {
-  test.concurrent(`${file}:${String(line)}`, async ({ expect: expectHere }) => {
+  test.concurrent(`${file}:${String(line)}`, { timeout: patience }, async ({ expect: expectHere }) => {
     const lines = (await output(code))
       .trimEnd()
       .split("\n")
