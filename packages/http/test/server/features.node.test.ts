@@ -484,7 +484,6 @@ each(
     );
     expect(steps).toEqual(["ended"]);
   },
-  { bun: "has no raw socket behind an upgrade", deno: "has no raw socket behind an upgrade" },
 );
 
 each("HTTPS", function* () {
