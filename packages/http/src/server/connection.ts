@@ -246,9 +246,9 @@ export class Connection implements RequestHome {
     const to = this.destination(request, raw, isLast);
     if (response.isStreamed) return this.pour(response, exchange, to);
     exchange.bytes = sendWhole(response, to);
-    if (!request.isBodyComplete) return this.linger(request);
-    // Otherwise the runtime closes it, once it has sent everything.
-    if (isLast && raw.socket === null) this.end();
+    if (!request.isBodyComplete) return this.linger(exchange);
+    // What the runtime ends it closes as well, once it has sent everything.
+    if (isLast && !raw.writableEnded) this.end();
     // A client that asks and asks and takes nothing must not fill our memory.
     else if (this.socket.writableNeedDrain) return taken(this.socket, to);
     return undefined;
@@ -256,7 +256,7 @@ export class Connection implements RequestHome {
 
   private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
     exchange.bytes = yield* sendStream(response, to);
-    if (!exchange.request.isBodyComplete) yield* this.linger(exchange.request);
+    if (!exchange.request.isBodyComplete) yield* this.linger(exchange);
   }
 
   private get isAtEnd(): boolean {
@@ -276,9 +276,9 @@ export class Connection implements RequestHome {
   }
 
   /** Closing on bytes that were not read would throw away what the client has yet to read of us. */
-  private *linger(request: ServerRequest): Coroutine<void> {
+  private *linger({ request, raw }: Exchange): Coroutine<void> {
     request.raw.discard();
-    this.socket.end();
+    if (raw?.writableEnded !== true || raw.writableFinished) this.socket.end();
     yield* moveOnAfter(lingerTime, this.closed.wait());
     this.socket.destroy();
   }

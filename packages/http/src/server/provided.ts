@@ -49,8 +49,8 @@ export class Startup {
     try {
       yield* this.from(index + 1);
     } finally {
+      // The group waits for its end.
       started.task.cancel("the server has ended");
-      yield* started.task.wait();
       app.storage.delete(key);
     }
   }

@@ -178,7 +178,10 @@ class HttpServer implements ConnectionHome, Serving {
   /** @internal A connection that has been idle for more than so many rounds has waited long enough. */
   closeIdleConnections(rounds: number): void {
     for (const connection of this.open.values()) {
-      if (connection.isIdle && connection.idleRounds++ >= rounds) connection.end();
+      if (!connection.isIdle || connection.idleRounds++ < rounds) continue;
+      // A client that does not even take the rest of what was sent gets as long again.
+      if (connection.idleRounds > 2 * idleRounds) connection.socket.destroy();
+      else connection.end();
     }
   }
 

@@ -158,6 +158,23 @@ each("a client that takes nothing is broken off", function* () {
   expect(errors).toMatchObject([{ name: "BrokenResourceError" }]);
 });
 
+each("so is one that does not take the end of a response", function* () {
+  const piece = "x".repeat(5_000_000);
+  const large = new Application().get("/whole", () => ServerResponse.text(piece));
+  yield* withServer(
+    large,
+    function* (serving) {
+      const socket = dial(serving);
+      socket.pause();
+      socket.write("GET /whole HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      while (serving.statistics().requests === 0) yield* sleep(5);
+      while (serving.statistics().connections > 0) yield* sleep(10);
+      socket.destroy();
+    },
+    { limits: { writeTime: 150, idleTime: 100 } },
+  );
+});
+
 const smuggled: readonly (readonly [what: string, bytes: string, status: number])[] = [
   ["both lengths", `${post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   ["two lengths", `${post}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde`, 400],

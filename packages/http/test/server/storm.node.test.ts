@@ -105,7 +105,7 @@ function one(port: number, kept: Socket | undefined, random: () => number): Prom
   const text = head + (isPost ? "b".repeat(length) : "");
   const fate = random();
   return new Promise((resolve) => {
-    const socket = kept ?? connect(port, "127.0.0.1");
+    const socket = kept?.readyState === "open" ? kept : connect(port, "127.0.0.1");
     socket.removeAllListeners();
     socket.on("error", () => {});
     socket.on("close", () => resolve(undefined));
