@@ -48,6 +48,7 @@ export interface UndiciModules {
 }
 
 const streamsOfHttp2 = 100;
+const mostRoutes = 1_000;
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"]);
 
 /** What a connection leads to; the pool's key stands for it. */
@@ -139,9 +140,15 @@ export class UndiciTransport implements Transport {
     // Through a proxy, plain requests to all hosts share its connections.
     const key = proxy !== undefined && target.protocol === "http:" ? proxy.url.origin : target.origin;
     const route = { key, target, proxy };
+    if (this.routes.size >= mostRoutes) this.forgetRoutes();
     this.routes.set(target.origin, route);
     this.routes.set(key, route);
     return route;
+  }
+
+  /** A program that visits the whole web keeps only the routes that are in use. */
+  private forgetRoutes(): void {
+    for (const key of this.routes.keys()) if (!this.pool.has(key)) this.routes.delete(key);
   }
 }
 
