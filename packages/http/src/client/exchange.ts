@@ -1,37 +1,21 @@
 /**
  * One request on the wire and its answer: where the callbacks of a transport meet the tasks that wait.
  *
- * Invariant: no task goes on in a transport's stack. What a transport reports is noted, and whoever waits goes on in the
- * microtask after it: by then a short answer is complete, so a request and its body cost one wake-up. (A parser that is in
- * the middle of its work must also not be asked to do something else, and a task would.)
+ * Invariant: no task goes on in a transport's stack. What a transport reports is noted, and whoever waits (see wait.ts)
+ * goes on in the microtask after it. After an abort, nothing that a transport reports counts.
  */
-import {
-  BusyResourceError,
-  type Cancelled,
-  ClosedResourceError,
-  EndOfStream,
-  type Operation,
-} from "@anyloop/core";
-import { HostLeaf, type Strand, type Timer, type TimerHandle } from "@anyloop/core/lowlevel";
+import { EndOfStream, type Operation } from "@anyloop/core";
 import { BodyTooLarge, ChunkTimeout, FirstByteTimeout, PoolTimeout, TotalTimeout } from "./errors.ts";
 import type { HttpHeaders } from "./headers.ts";
 import type { ClientRequest } from "./request.ts";
 import { tell, type Trace, type TracedRequest } from "./trace.ts";
 import type { Control, Transport, WireBody } from "./transport.ts";
+import { type BodyOwner, Collect, type Convert, Head, More, Settled, type Wait, wakeSoon } from "./wait.ts";
 
 /** Bytes that may lie here unread before the sender is held up. */
 const highWaterMark = 65_536;
 
 type Phase = "queued" | "connecting" | "sending" | "sent" | "answered" | "ended" | "failed";
-
-/** Whose body it is. */
-export interface BodyOwner {
-  /** @throws UsageError if it was given away before. */
-  claim(): void;
-}
-
-/** Makes something of a body. A function defined once: one made for each call is dear. */
-export type Convert<O, T> = (bytes: Uint8Array, owner: O) => T;
 
 export class Exchange implements TracedRequest {
   readonly request: ClientRequest;
@@ -279,199 +263,6 @@ export class Exchange implements TracedRequest {
     const { waiting } = this;
     if (waiting?.isDue() === true) wakeSoon(waiting);
   }
-}
-
-const due: Wait<unknown>[] = [];
-
-function wakeSoon(wait: Wait<unknown>): void {
-  if (due.push(wait) === 1) queueMicrotask(wakeAll);
-}
-
-function wakeAll(): void {
-  // A task that goes on may bring others to be woken: in a microtask of their own.
-  for (const wait of due.splice(0)) wait.wake();
-}
-
-/** Waits for an exchange, no longer than its time limits. */
-abstract class Wait<T> extends HostLeaf<T> implements Timer {
-  protected readonly exchange: Exchange;
-  private timer: TimerHandle | undefined = undefined;
-
-  constructor(exchange: Exchange) {
-    super();
-    this.exchange = exchange;
-  }
-
-  get label(): string {
-    const { method, url, phase } = this.exchange;
-    return `${method} ${url} (${phase})`;
-  }
-
-  /** Whether there is nothing to wait for; an exchange that failed aside. */
-  protected abstract isReady(): boolean;
-  /** What is given then. May throw. */
-  protected abstract outcome(): T;
-
-  /** Before anything is waited for. */
-  protected prepare(): void {
-    // Most have nothing to prepare.
-  }
-
-  isDue(): boolean {
-    return this.exchange.phase === "failed" || this.isReady();
-  }
-
-  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
-    const { exchange } = this;
-    if (exchange.isWaitedFor) return this.refuse(strand, new BusyResourceError("waiting for"));
-    let value: T;
-    try {
-      this.prepare();
-      if (exchange.phase === "failed") return this.refuse(strand, exchange.error);
-      if (!this.isReady()) return this.wait(strand);
-      value = this.outcome();
-    } catch (error) {
-      return this.refuse(strand, error);
-    }
-    return this.complete(strand, value);
-  }
-
-  private wait(strand: Strand): IteratorResult<unknown, unknown> {
-    const { exchange } = this;
-    exchange.park(this);
-    const parked = this.park(strand);
-    this.arm();
-    return parked;
-  }
-
-  protected abort(cancelled: Cancelled): boolean {
-    this.leave();
-    this.exchange.abandon(closedBy(cancelled));
-    return true;
-  }
-
-  /** Sets the timer for the next limit. */
-  arm(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    const { strand } = this;
-    const deadline = this.exchange.nextDeadline();
-    if (strand === undefined || deadline === Infinity) return;
-    const { loop } = strand.run;
-    this.timer = loop.callAt(loop.now() + deadline - performance.now(), this, "deadline");
-  }
-
-  expired(): void {
-    this.timer = undefined;
-    // More has come since the timer was set: the limit is a later one by now.
-    if (!this.exchange.expire()) this.arm();
-  }
-
-  wake(): void {
-    const { exchange } = this;
-    // Cancelled meanwhile, or woken by what came first.
-    if (this.strand === undefined) return;
-    this.leave();
-    if (exchange.phase === "failed") {
-      this.fail(exchange.error);
-      return;
-    }
-    let value: T;
-    try {
-      value = this.outcome();
-    } catch (error) {
-      this.fail(error);
-      return;
-    }
-    this.resume(value);
-  }
-
-  protected leave(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.exchange.unpark();
-  }
-}
-
-class Head extends Wait<void> {
-  protected override prepare(): void {
-    this.exchange.begin();
-  }
-
-  protected isReady(): boolean {
-    return this.exchange.status !== 0;
-  }
-
-  protected outcome(): void {
-    // The exchange has it.
-  }
-}
-
-class More extends Wait<Uint8Array> {
-  private readonly maxBytes: number;
-
-  constructor(exchange: Exchange, maxBytes: number) {
-    super(exchange);
-    this.maxBytes = maxBytes;
-  }
-
-  protected isReady(): boolean {
-    return this.exchange.chunks.length > 0 || this.exchange.isComplete;
-  }
-
-  protected outcome(): Uint8Array {
-    return this.exchange.take(this.maxBytes);
-  }
-}
-
-class Collect<O extends BodyOwner, T> extends Wait<T> {
-  private readonly owner: O;
-  private readonly convert: Convert<O, T>;
-  private readonly maxBytes: number;
-
-  constructor(exchange: Exchange, owner: O, convert: Convert<O, T>, maxBytes: number) {
-    super(exchange);
-    this.owner = owner;
-    this.convert = convert;
-    this.maxBytes = maxBytes;
-  }
-
-  protected override prepare(): void {
-    this.owner.claim();
-    this.exchange.wantAll(this.maxBytes);
-  }
-
-  protected isReady(): boolean {
-    return this.exchange.isComplete;
-  }
-
-  protected outcome(): T {
-    return this.convert(this.exchange.takeAll(), this.owner);
-  }
-}
-
-class Settled extends Wait<void> {
-  protected isReady(): boolean {
-    return this.exchange.isOver;
-  }
-
-  protected outcome(): void {
-    // The exchange has it.
-  }
-
-  /** Whoever waits for this has no claim on the answer. */
-  protected override abort(): boolean {
-    this.leave();
-    return true;
-  }
-}
-
-function closedBy(cancelled: Cancelled): ClosedResourceError {
-  const error = new ClosedResourceError(
-    "This response was closed, because a task that waited for it was cancelled. Send the request again.",
-  );
-  error.cause = cancelled;
-  return error;
 }
 
 export function joined(chunks: readonly Uint8Array[]): Uint8Array {

@@ -165,10 +165,19 @@ function bodyOf(body: WireBody): RequestInit & { duplex?: "half" } {
   return { body: stream, duplex: "half" };
 }
 
+const unreachable = new Set<unknown>([
+  "ConnectionRefused",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENETUNREACH",
+]);
+
 function explained(exchange: Exchange, error: unknown): unknown {
-  const { code } = (error ?? {}) as { code?: unknown };
-  const isRefused = code === "ConnectionRefused" || code === "ECONNREFUSED" || code === "ENOTFOUND";
-  if (isRefused) return new ConnectionFailed(exchange.request.target.host, error);
-  const message = error instanceof Error ? error.message : String(error);
-  return new BrokenResourceError(`${exchange.method} ${exchange.url} failed: ${message}`, { cause: error });
+  // Node says no more than "fetch failed", and why in the cause.
+  const { cause = error } = (error ?? {}) as { cause?: unknown };
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (unreachable.has(code)) return new ConnectionFailed(exchange.request.target.host, cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new BrokenResourceError(`${exchange.method} ${exchange.url} failed: ${message}`, { cause });
 }

@@ -58,6 +58,11 @@ export class Pool<C extends Poolable<C>> {
     return idle;
   }
 
+  /** Whether somebody is connected there, or wants to be. */
+  has(key: string): boolean {
+    return this.hosts.has(key);
+  }
+
   /** Calls `use` with a connection, at once or later; undefined if at once, else what takes the wish back. */
   take(key: string, use: (connection: C) => void): (() => void) | undefined {
     const host = this.hostOf(key);

@@ -20,9 +20,10 @@ import {
 import { closing, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { codingsOf, decompressed } from "./decompress.ts";
 import { BodyTooLarge, InvalidResponse } from "./errors.ts";
-import { type BodyOwner, type Convert, type Exchange, joined } from "./exchange.ts";
+import { type Exchange, joined } from "./exchange.ts";
 import type { HttpHeaders } from "./headers.ts";
 import type { ClientRequest } from "./request.ts";
+import type { BodyOwner, Convert } from "./wait.ts";
 
 /** Most bytes of a body that is read as a whole, if nothing else is said. */
 const defaultMaxBytes = 64 * 1024 * 1024;

@@ -8,17 +8,18 @@
 import type * as Dns from "node:dns";
 import type * as Undici from "undici";
 import type { buildConnector as BuildConnector, Client, Dispatcher } from "undici";
-import { BrokenResourceError, ClosedResourceError, UsageError } from "@anyloop/core";
+import { ClosedResourceError } from "@anyloop/core";
 import { isReplayable } from "./body.ts";
 import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
 import { cachedLookup } from "./dns-cache.ts";
-import { ConnectionFailed, ConnectTimeout, InvalidResponse, RequestTimeout } from "./errors.ts";
+import { ConnectTimeout } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { HttpHeaders } from "./headers.ts";
 import { type Host, Pool, type Poolable } from "./pool.ts";
 import { type Proxy, proxyFinder, type ProxyOptions } from "./proxy.ts";
 import type { Target } from "./target.ts";
 import { tell } from "./trace.ts";
+import { explained, isLost } from "./undici-errors.ts";
 import type { ClientStatistics, Control, Transport } from "./transport.ts";
 
 /** How a session connects. */
@@ -48,6 +49,7 @@ export interface UndiciModules {
 }
 
 const streamsOfHttp2 = 100;
+const mostRoutes = 1_000;
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"]);
 
 /** What a connection leads to; the pool's key stands for it. */
@@ -139,9 +141,15 @@ export class UndiciTransport implements Transport {
     // Through a proxy, plain requests to all hosts share its connections.
     const key = proxy !== undefined && target.protocol === "http:" ? proxy.url.origin : target.origin;
     const route = { key, target, proxy };
+    if (this.routes.size >= mostRoutes) this.forgetRoutes();
     this.routes.set(target.origin, route);
     this.routes.set(key, route);
     return route;
+  }
+
+  /** A program that visits the whole web keeps only the routes that are in use. */
+  private forgetRoutes(): void {
+    for (const key of this.routes.keys()) if (!this.pool.has(key)) this.routes.delete(key);
   }
 }
 
@@ -399,32 +407,12 @@ class Flight implements Control {
     const { method } = this.exchange.request;
     if (!this.isReused || this.hasRetried || this.exchange.status !== 0 || !idempotent.has(method))
       return false;
-    return isReplayable(body) && lost.has((error as NodeJS.ErrnoException).code ?? "");
+    return isReplayable(body) && isLost(error);
   }
 }
 
 function sessionClosed(): ClosedResourceError {
   return new ClosedResourceError("The session was closed. Read what you asked for before you close it.");
-}
-
-const lost = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
-const invalid = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
-
-function explained(exchange: Exchange, error: Error, isConnected: boolean): unknown {
-  if (error instanceof RequestTimeout || error instanceof ConnectionFailed) return error;
-  const what = `${exchange.method} ${exchange.url}`;
-  const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (error.name === "HTTPParserError" || invalid.has(code)) {
-    return new InvalidResponse(`The answer to ${what} is not valid HTTP: ${error.message}`, { cause: error });
-  }
-  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
-    return new UsageError(`${what} cannot be sent: ${error.message}.`);
-  }
-  if (!isConnected) return new ConnectionFailed(exchange.request.target.host, error);
-  const when = exchange.status === 0 ? "before it was answered" : "in the middle of the answer";
-  return new BrokenResourceError(`The connection broke ${when}: ${what} (${error.message})`, {
-    cause: error,
-  });
 }
 
 function decoded(raw: readonly Uint8Array[]): string[] {

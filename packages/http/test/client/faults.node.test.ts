@@ -105,7 +105,7 @@ eachOnUndici(
           "FirstByteTimeout",
           "ChunkTimeout",
         ]) {
-          expect(outcomes.get(outcome)).toBeGreaterThan(50);
+          expect(outcomes.get(outcome), outcome).toBeGreaterThan(0);
         }
         while (session.statistics().closing > 0) yield* sleep(1);
         const { connections, idle, active, waiting } = session.statistics();
