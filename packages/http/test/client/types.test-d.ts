@@ -1,6 +1,6 @@
 /** What the compiler infers and refuses: checked by `tsc`, never run. */
 import { type Operation, use } from "@anyloop/core";
-import { type ClientResponse, ClientSession, type Middleware } from "@anyloop/http/client";
+import { type ClientResponse, ClientSession, type ClientMiddleware } from "@anyloop/http/client";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 /** Compiles only if the type of the value is exactly `T`. */
@@ -24,7 +24,7 @@ expectType<Operation<string>>()(
   }),
 );
 
-export const ok: Middleware[] = [
+export const ok: ClientMiddleware[] = [
   function* (request, next) {
     return yield* next(request);
   },
@@ -33,7 +33,7 @@ export const ok: Middleware[] = [
 ];
 
 // @ts-expect-error -- what it gives is no response
-export const wrong: Middleware = function* (request, next) {
+export const wrong: ClientMiddleware = function* (request, next) {
   yield* next(request);
   return 5;
 };
