@@ -18,7 +18,7 @@ import {
   UsageError,
 } from "@anyloop/core";
 import { bodyOf, type Outcome, performCall } from "./callback.ts";
-import { portOf } from "./thread-channel.ts";
+import { type UnsentPort, unsentPort } from "./thread-channel.ts";
 import { type ModuleFunction, type Travelling, travelling } from "./travel.ts";
 import { startProcess, startThread } from "./worker-link.ts";
 import { type PooledWorker, WorkerPool } from "./worker-pool.ts";
@@ -33,6 +33,8 @@ export interface RunInWorkerOptions {
    * or process is ended, and the caller leaves when it has.
    */
   readonly cancel?: "wait" | "abandon" | "terminate" | undefined;
+  /** What is among the arguments and is moved to the thread instead of cloned: buffers, ports. Not to a process. */
+  readonly transfer?: readonly Transferable[] | undefined;
 }
 
 const threads = new WorkerPool(startThread);
@@ -51,6 +53,7 @@ class WorkerCall {
   private readonly args: readonly SentArgument[];
   private readonly transfer: readonly Transferable[];
   private readonly bodies: readonly AnyFunction[];
+  private readonly channels: readonly UnsentPort[];
   private hasBegun = false;
 
   /** @throws UsageError for what cannot travel. */
@@ -58,25 +61,29 @@ class WorkerCall {
     pool: WorkerPool,
     work: AnyFunction | ModuleFunction,
     args: readonly unknown[],
-    cancel: RunInWorkerOptions["cancel"],
+    { cancel, transfer = [] }: RunInWorkerOptions,
   ) {
     this.pool = pool;
     this.cancel = cancel;
     this.work = travelling(work);
     const bodies: AnyFunction[] = [];
-    const transfer: Transferable[] = [];
+    const channels: UnsentPort[] = [];
     this.args = args.map((argument): SentArgument => {
       const body = bodyOf(argument);
       if (body !== undefined) return { kind: "callback", index: bodies.push(body) - 1 };
-      const channel = portOf(argument);
+      const channel = unsentPort(argument);
       if (channel === undefined) return { kind: "value", value: argument };
-      if (pool === processes)
-        throw new UsageError("A threadChannel leads to a thread. Use runInThread, or callbacks.");
-      transfer.push(channel.port);
+      channels.push(channel);
       return { kind: "channel", port: channel.port, capacity: channel.capacity };
     });
     this.bodies = bodies;
-    this.transfer = transfer;
+    this.channels = channels;
+    this.transfer = [...transfer, ...channels.map(({ port }) => port)];
+    if (pool === processes && this.transfer.length > 0) {
+      throw new UsageError(
+        "Nothing can be moved to a process, and no threadChannel leads to one. Use runInThread, or a callback.",
+      );
+    }
   }
 
   *perform(limiter: CapacityLimiter): Coroutine<unknown> {
@@ -106,6 +113,7 @@ class WorkerCall {
       throw error;
     }
     this.hasBegun = true;
+    for (const { here } of this.channels) here.wentWith(ended);
     const free = (): void => {
       this.pool.giveBack(worker);
       slot.release();
@@ -181,7 +189,7 @@ const inThread = operation(function* runInThread(
   args: readonly unknown[],
   options: RunInWorkerOptions,
 ): Coroutine<unknown> {
-  return yield* new WorkerCall(threads, work, args, options.cancel).perform(options.limiter ?? threadLimiter);
+  return yield* new WorkerCall(threads, work, args, options).perform(options.limiter ?? threadLimiter);
 });
 
 const inProcess = operation(function* runInProcess(
@@ -189,9 +197,7 @@ const inProcess = operation(function* runInProcess(
   args: readonly unknown[],
   options: RunInWorkerOptions,
 ): Coroutine<unknown> {
-  return yield* new WorkerCall(processes, work, args, options.cancel).perform(
-    options.limiter ?? processLimiter,
-  );
+  return yield* new WorkerCall(processes, work, args, options).perform(options.limiter ?? processLimiter);
 });
 
 /**

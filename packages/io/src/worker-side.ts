@@ -4,6 +4,7 @@
  * Invariant: its functions are self-contained. They get there as source, so that there is no second entry file which a
  * bundler would have to know of; whatever they use is an argument or a global.
  */
+import type { Transferable } from "node:worker_threads";
 import type { ChannelEnd, openChannelEnd } from "./channel-end.ts";
 
 /** What a job's argument is sent as. */
@@ -132,7 +133,7 @@ export function serveJobs(
     });
     let state: "open" | "ended" | "closed" = "open";
     const self = {
-      async send(item: unknown): Promise<void> {
+      async send(item: unknown, transfer?: readonly Transferable[]): Promise<void> {
         for (;;) {
           if (state !== "open")
             throw named("ClosedResourceError", "This end of the channel was closed before.");
@@ -140,13 +141,13 @@ export function serveJobs(
           if (end.room > 0) break;
           await change;
         }
-        end.post(item);
+        end.post(item, transfer);
       },
       async receive(): Promise<unknown> {
         for (;;) {
           if (state === "closed")
             throw named("ClosedResourceError", "This end of the channel was closed before.");
-          if (end.inbox.length > 0) return end.take();
+          if (end.waiting > 0) return end.take();
           if (end.hasEnded) throw named("EndOfStream", "The channel has ended: nothing more will come.");
           if (end.isGone) throw named("BrokenResourceError", "The other end of the channel is gone.");
           await change;
@@ -160,15 +161,18 @@ export function serveJobs(
         if (state !== "closed") end.close();
         state = "closed";
       },
-      async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
-        for (;;) {
-          try {
-            yield await self.receive();
-          } catch (error) {
-            if ((error as Error).name === "EndOfStream") return;
-            throw error;
-          }
-        }
+      /** By hand: an async generator would take three promises for each item, and close what was left by `break`. */
+      [Symbol.asyncIterator](): AsyncIterator<unknown> {
+        return {
+          async next(): Promise<IteratorResult<unknown, undefined>> {
+            try {
+              return { done: false, value: await self.receive() };
+            } catch (error) {
+              if ((error as Error).name === "EndOfStream") return { done: true, value: undefined };
+              throw error;
+            }
+          },
+        };
       },
     };
     return self;
