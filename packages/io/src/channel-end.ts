@@ -45,7 +45,7 @@ export function openChannelEnd(
   lost?: () => void,
 ): ChannelEnd {
   const [items, room, eof, closed] = [0, 1, 2, 3];
-  /** Room is given back, and items are sent, in halves of what there is: the other end works on one meanwhile. */
+  /** Half of what there is does not wait for the end of the turn: the other end works on it meanwhile. */
   const portion = Math.ceil(capacity / 2);
   let inbox: unknown[] = [];
   let head = 0;
@@ -67,15 +67,28 @@ export function openChannelEnd(
     return { ...(item as object) };
   };
 
+  let isTurnAwaited = false;
   const flush = (): void => {
     if (outbox.length === 0) return;
     const batch = outbox;
     outbox = [];
     port.postMessage([items, batch]);
   };
-  /** The turn is over; `close` may have come first. */
+  const giveRoom = (): void => {
+    if (taken === 0 || end.isGone) return;
+    port.postMessage([room, taken]);
+    taken = 0;
+  };
   const endTurn = (): void => {
-    if (isOpen) flush();
+    isTurnAwaited = false;
+    if (!isOpen) return;
+    flush();
+    giveRoom();
+  };
+  const awaitTurn = (): void => {
+    if (isTurnAwaited) return;
+    isTurnAwaited = true;
+    setImmediate(endTurn);
   };
 
   const end = {
@@ -90,8 +103,8 @@ export function openChannelEnd(
         flush();
         port.postMessage([items, [item]], transfer);
       } else {
-        if (outbox.push(clone(item)) === 1) setImmediate(endTurn);
-        if (outbox.length >= portion) flush();
+        if (outbox.push(clone(item)) >= portion) flush();
+        else awaitTurn();
       }
       end.room--;
     },
@@ -102,10 +115,8 @@ export function openChannelEnd(
         inbox = inbox.slice(head);
         head = 0;
       }
-      if (++taken >= portion && !end.isGone) {
-        port.postMessage([room, taken]);
-        taken = 0;
-      }
+      if (++taken >= portion) giveRoom();
+      else awaitTurn();
       return item;
     },
     sendEof(): void {

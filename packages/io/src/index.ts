@@ -72,3 +72,4 @@ export {
 } from "./run-in-worker.ts";
 export { threadChannel, type ThreadPort, type ThreadStream, threadStream } from "./thread-channel.ts";
 export type { ModuleFunction } from "./travel.ts";
+export { type BlockingStep, detectBlocking } from "./detect-blocking.ts";

@@ -13,10 +13,12 @@ import {
   type Held,
   type Operation,
   operation,
+  race,
   type TaskGroup,
   taskGroup,
   UsageError,
 } from "@anyloop/core";
+import { suspendOnHost } from "@anyloop/core/lowlevel";
 import { bodyOf, type Outcome, performCall } from "./callback.ts";
 import { type UnsentPort, unsentPort } from "./thread-channel.ts";
 import { type ModuleFunction, type Travelling, travelling } from "./travel.ts";
@@ -36,6 +38,9 @@ export interface RunInWorkerOptions {
   /** What is among the arguments and is moved to the thread instead of cloned: buffers, ports. Not to a process. */
   readonly transfer?: readonly Transferable[] | undefined;
 }
+
+/** Longest delay that hosts keep, in milliseconds. */
+const longestDelay = 2_147_483_647;
 
 const threads = new WorkerPool(startThread);
 const processes = new WorkerPool(startProcess);
@@ -87,21 +92,31 @@ class WorkerCall {
   }
 
   *perform(limiter: CapacityLimiter): Coroutine<unknown> {
-    const slot = yield* limiter.acquire();
+    const slot = yield* this.acquire(limiter);
     try {
-      if (this.bodies.length === 0) return yield* this.job(slot, undefined);
-      return yield* taskGroup((group) => this.job(slot, group), { name: "callbacks of a worker" });
+      if (this.bodies.length === 0) return yield* this.job(limiter, slot, undefined);
+      return yield* taskGroup((group) => this.job(limiter, slot, group), { name: "callbacks of a worker" });
     } finally {
       if (!this.hasBegun) slot.release();
     }
   }
 
-  private job(slot: Held, callbacks: TaskGroup | undefined): Operation<unknown> {
-    return fromPromise((signal) => this.begin(signal, slot, callbacks));
+  private acquire(limiter: CapacityLimiter): Operation<Held> {
+    // Abandoned jobs are nobody's to wait for but those who need their slots.
+    return this.pool.abandoned === 0 ? limiter.acquire() : race([limiter.acquire(), stay()]);
+  }
+
+  private job(limiter: CapacityLimiter, slot: Held, callbacks: TaskGroup | undefined): Operation<unknown> {
+    return fromPromise((signal) => this.begin(signal, limiter, slot, callbacks));
   }
 
   /** Hands the job over; from here on the slot is the job's. */
-  private begin(signal: AbortSignal, slot: Held, callbacks: TaskGroup | undefined): Promise<unknown> {
+  private begin(
+    signal: AbortSignal,
+    limiter: CapacityLimiter,
+    slot: Held,
+    callbacks: TaskGroup | undefined,
+  ): Promise<unknown> {
     const worker = this.pool.take();
     let ended: Promise<unknown>;
     try {
@@ -119,19 +134,20 @@ class WorkerCall {
       slot.release();
     };
     ended.then(free, free);
-    return this.outcome(worker, ended, signal);
+    return this.outcome(worker, ended, signal, limiter);
   }
 
   private async outcome(
     worker: PooledWorker,
     ended: Promise<unknown>,
     signal: AbortSignal,
+    limiter: CapacityLimiter,
   ): Promise<unknown> {
     const aborted = new Promise<never>((_, reject) => {
       if (this.cancel !== "abandon" && this.cancel !== "terminate") return;
       signal.addEventListener("abort", () => {
         if (this.cancel === "terminate") worker.terminate();
-        else worker.abandon();
+        else this.pool.abandon(worker, ended, limiter.statistics().tasksWaiting > 0);
         if (this.cancel === "abandon") reject(signal.reason);
       });
     });
@@ -183,6 +199,17 @@ class WorkerCall {
 }
 
 type AnyFunction = (...args: never[]) => unknown;
+
+/** Keeps the process, and its clock as it is, while a slot is waited for. */
+function stay(): Operation<never> {
+  return suspendOnHost<never>(function slotOfWorker() {
+    const timer = setInterval(() => {}, longestDelay);
+    return () => {
+      clearInterval(timer);
+      return true;
+    };
+  });
+}
 
 const inThread = operation(function* runInThread(
   work: AnyFunction | ModuleFunction,
