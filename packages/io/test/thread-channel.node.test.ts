@@ -130,6 +130,7 @@ each("at most capacity items are under way: the sender waits for the thread", fu
     yield* here.send(-1);
     yield* working.join();
   });
+  expect(yield* caught(here.receive())).toBeInstanceOf(EndOfStream);
   expect(yield* caught(here.send(0))).toBeInstanceOf(BrokenResourceError);
   yield* here.close();
   expect(yield* caught(here.send(0))).toBeInstanceOf(ClosedResourceError);

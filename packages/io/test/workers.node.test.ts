@@ -63,7 +63,6 @@ describe.each(kinds)("%s", (_, runIn) => {
     );
     expect(error).toBeInstanceOf(RangeError);
     expect(error).toMatchObject({ message: "too far", code: "EFAR", cause: { message: "the cause" } });
-    // oxlint-disable-next-line no-throw-literal, typescript/only-throw-error -- Others do.
     expect(
       yield* caught(
         runIn(() => {
@@ -99,7 +98,6 @@ describe.each(kinds)("%s", (_, runIn) => {
       block.bind(undefined, 1),
       function* () {},
       methods.work,
-      class {},
     ] as (() => unknown)[]) {
       expect(yield* caught(runIn(work))).toBeInstanceOf(UsageError);
     }
@@ -152,7 +150,7 @@ describe.each(kinds)("%s", (_, runIn) => {
           runIn(
             async (begun: () => Promise<void>) => {
               await begun();
-              return new Promise<string>((resolve) => {
+              return await new Promise<string>((resolve) => {
                 setTimeout(resolve, 30, "done all the same");
               });
             },
@@ -298,7 +296,7 @@ each("buffers are moved to a thread, not to a process", function* () {
   const refused = runInProcess((moved: Uint8Array) => moved.length, [bytes], { transfer: [buffer] });
   expect(yield* caught(refused)).toBeInstanceOf(UsageError);
   const [here, there] = threadChannel();
-  expect(yield* caught(runInProcess((_: unknown) => 1, [there]))).toBeInstanceOf(UsageError);
+  expect(yield* caught(runInProcess((port: unknown) => port, [there]))).toBeInstanceOf(UsageError);
   yield* here.close();
 });
 
