@@ -33,14 +33,12 @@ function warn({ task, duration, places }: BlockingStep): void {
  * import { kernel, run } from "anyloop";
  * import { detectBlocking } from "@anyloop/io";
  *
- * const backend = kernel({
- *   instruments: [detectBlocking(20, ({ task }) => console.log(task.name))],
- * });
  * function* compute() {
- *   const end = performance.now() + 30;
+ *   const end = performance.now() + 60;
  *   while (performance.now() < end);
  * }
- * await run(compute, { backend }); // logs "compute"
+ * const watching = detectBlocking(50, ({ task }) => console.log(task.name)); // compute
+ * await run(compute, { backend: kernel({ instruments: [watching] }) });
  * ```
  *
  * @throws UsageError unless the limit is a number of milliseconds above 0.

@@ -113,7 +113,8 @@ export function startProcess(listener: Listener): WorkerLink {
     keep(alive) {
       const act = alive ? "ref" : "unref";
       child[act]();
-      child.channel?.[act]();
+      // Bun's has neither, and keeps nothing alive.
+      child.channel?.[act]?.();
     },
     kill,
   };

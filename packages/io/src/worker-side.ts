@@ -18,6 +18,8 @@ export interface SentError {
   readonly error: unknown;
   readonly name: string | undefined;
   readonly properties: Readonly<Record<string, unknown>>;
+  /** Bun's clones lose it. */
+  readonly cause: SentError | undefined;
   /** The variable that a function which came as source did not find. */
   readonly unbound: string | undefined;
 }
@@ -65,7 +67,8 @@ interface Tools {
 /** Self-contained. `source` is that of the function which threw it, if it came as source. */
 export function describeError(error: unknown, source?: string): SentError {
   const properties: Record<string, unknown> = {};
-  if (!(error instanceof Error)) return { error, name: undefined, properties, unbound: undefined };
+  if (!(error instanceof Error))
+    return { error, name: undefined, properties, cause: undefined, unbound: undefined };
   for (const [key, value] of Object.entries(error)) {
     if (typeof value !== "object" && typeof value !== "function") properties[key] = value;
   }
@@ -73,14 +76,22 @@ export function describeError(error: unknown, source?: string): SentError {
     source !== undefined && error instanceof ReferenceError
       ? /^(?:Can't find variable: )?([\w$]+)(?: is not defined|$)/.exec(error.message)?.[1]
       : undefined;
-  return { error, name: error.name, properties, unbound };
+  const cause = error.cause instanceof Error ? describeError(error.cause) : undefined;
+  return { error, name: error.name, properties, cause, unbound };
 }
 
 /** Self-contained. */
-export function restoreError({ error, name, properties }: SentError): unknown {
+export function restoreError({ error, name, properties, cause }: SentError): unknown {
   if (!(error instanceof Error)) return error;
   if (name !== undefined && error.name !== name) {
     Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  }
+  if (cause !== undefined) {
+    Object.defineProperty(error, "cause", {
+      value: restoreError(cause),
+      configurable: true,
+      writable: true,
+    });
   }
   return Object.assign(error, properties);
 }
