@@ -71,7 +71,11 @@ class SignalReceiver extends Notices<Signal> {
   }
 
   protected *release(): Coroutine<void> {
-    yield* fromPromise(new Promise<void>((resolve) => setTimeout(resolve, timeToArrive)));
+    // After a timer that is late the host has not looked for signals yet; before an immediate it has.
+    const arrived = new Promise<void>((resolve) => {
+      setTimeout(() => setImmediate(resolve), timeToArrive);
+    });
+    yield* fromPromise(arrived);
     for (const signal of this.signals) process.off(signal, this.onSignal);
     receivers.delete(this);
     for (const signal of this.pending.values()) passOn(signal);

@@ -16,7 +16,7 @@ import { kernel } from "@anyloop/kernel";
 import { signals } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each, eachUnless } from "./each.ts";
 
 const raise = (signal: NodeJS.Signals): void => void process.kill(process.pid, signal);
 
@@ -98,19 +98,24 @@ each("close wakes who waits, also when it is cancelled; twice is once", function
   expect(yield* caught(received.receive())).toBeInstanceOf(ClosedResourceError);
 });
 
-each("a signal that arrives while its receiver closes is not lost: another listener has it", function* () {
-  let heard = 0;
-  const listener = (): void => void heard++;
-  process.on("SIGUSR2", listener);
-  try {
-    yield* use(signals("SIGUSR2"), function* () {
-      raise("SIGUSR2");
-    });
-    expect(heard).toBe(1);
-  } finally {
-    process.off("SIGUSR2", listener);
-  }
-});
+eachUnless(
+  "Deno" in globalThis,
+  "Deno may tell of it too late",
+  "a signal that arrives while its receiver closes is not lost: another listener has it",
+  function* () {
+    let heard = 0;
+    const listener = (): void => void heard++;
+    process.on("SIGUSR2", listener);
+    try {
+      yield* use(signals("SIGUSR2"), function* () {
+        raise("SIGUSR2");
+      });
+      expect(heard).toBe(1);
+    } finally {
+      process.off("SIGUSR2", listener);
+    }
+  },
+);
 
 each("a signal that arrives while its receiver closes is not lost: another receiver has it", function* () {
   yield* use(signals("SIGUSR2"), function* (outer) {
