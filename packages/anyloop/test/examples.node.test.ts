@@ -114,5 +114,5 @@ for (const { file, line, code } of examples) {
       .split("\n")
       .filter((text) => text !== "");
     expectHere(lines).toEqual(promised(code));
-  }, 30_000);
+  });
 }
