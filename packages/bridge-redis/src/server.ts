@@ -1,0 +1,18 @@
+/** A Redis server of one's own, for tests and to try things out. */
+import { type LocalServer, openLocalServer, type ServerProgram } from "@anyloop/bridge-broker/server";
+import type { Operation } from "@anyloop/core";
+
+export const redisServer: ServerProgram = {
+  program: "redis-server",
+  toInstall: "apt-get install redis-server",
+  arguments: (port, directory) => [
+    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
+    // What was answered is on the disk: killed and started again, it has lost nothing.
+    ...["--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+  ],
+};
+
+/** Starts one; best with `use`. Its URL is `redis://127.0.0.1:` and its port. @throws LocalServerError. */
+export function openRedisServer(): Operation<LocalServer> {
+  return openLocalServer(redisServer);
+}
