@@ -44,10 +44,10 @@ export interface PulledMessage {
 /** Where messages are pulled from. */
 export interface PullSource {
   /**
-   * From 1 to `count` messages; none after a while, or soon after the signal was aborted. Rejects with what the user is to
-   * see, once nothing more can come.
+   * Gives at most `count` messages to `take`, each as it comes. Ends once they have come, after a while without any, and
+   * soon after the signal was aborted. Rejects with what the user is to see, once nothing more can come.
    */
-  pull(count: number, signal: AbortSignal): Promise<readonly PulledMessage[]>;
+  pull(count: number, take: (message: PulledMessage) => void, signal: AbortSignal): Promise<void>;
   /** Closes the connection. Never rejects. */
   close(): Promise<void>;
 }
@@ -152,17 +152,19 @@ export class PulledReceiver<T> extends ReceiveStreamBase<Delivery<T>> {
   }
 
   private async pull(count: number): Promise<void> {
-    // From before it was asked for: too early, rather than work on what is another's already.
-    const expires = performance.now() + this.limits.redeliverAfter;
     try {
-      const messages = await this.source.pull(count, this.stop.signal);
-      for (const message of messages) this.pulled.push({ message, expires });
+      await this.source.pull(count, this.keep, this.stop.signal);
     } catch (error) {
       this.failure = { error };
     }
     this.pulling = undefined;
     this.change.happened();
   }
+
+  private readonly keep = (message: PulledMessage): void => {
+    this.pulled.push({ message, expires: performance.now() + this.limits.redeliverAfter });
+    this.change.happened();
+  };
 
   /** Hands a message out; undefined if it was taken off the queue instead. */
   private *deliver(next: Pulled): Coroutine<Delivery<T> | undefined> {

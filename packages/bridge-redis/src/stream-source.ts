@@ -59,16 +59,16 @@ export class StreamSource implements PullSource {
     }
   }
 
-  async pull(count: number, signal: AbortSignal): Promise<readonly PulledMessage[]> {
+  async pull(count: number, take: (message: PulledMessage) => void, signal: AbortSignal): Promise<void> {
     try {
       const claimed = performance.now() < this.nextLook ? [] : await this.claim(count, signal);
-      return claimed.length > 0 || signal.aborted ? claimed : await this.read(count, signal);
+      const messages = claimed.length > 0 || signal.aborted ? claimed : await this.read(count, signal);
+      messages.forEach(take);
     } catch (error) {
-      if (signal.aborted) return [];
+      if (signal.aborted) return;
       if (!isGroupGone(error)) throw error;
       // The server has come back without its data, or somebody has deleted the stream.
       await this.makeGroup();
-      return [];
     }
   }
 
