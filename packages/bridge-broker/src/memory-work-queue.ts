@@ -92,7 +92,6 @@ export class MemoryWorkQueue<T> implements WorkQueue<T> {
 
   /** The next entry to hand out, if there is one; the poisoned go to their handler on the way. */
   *next(): Coroutine<Entry<T> | undefined> {
-    this.takeBackLate();
     for (;;) {
       const entry = this.ready.shift();
       if (entry === undefined || (!entry.isDone && !this.isPoison(entry))) return entry;
@@ -140,7 +139,8 @@ export class MemoryWorkQueue<T> implements WorkQueue<T> {
     this.wakeReceivers();
   }
 
-  private takeBackLate(): void {
+  /** What was not settled in time is ready again, and in nobody's hands. */
+  takeBackLate(): void {
     const time = now();
     for (const delivery of this.handedOut) {
       if (delivery.expires > time) return;
@@ -232,6 +232,7 @@ class MemoryReceiver<T> extends ReceiveStreamBase<Delivery<T>> {
     yield* checkpointIfCancelled();
     for (;;) {
       if (this.isClosed) throw new ClosedResourceError();
+      queue.takeBackLate();
       const entry = this.unsettled.size < queue.limits.maxInFlight ? yield* queue.next() : undefined;
       if (entry !== undefined) return new MemoryDelivery(this, entry);
       yield* queue.waitForMessage();

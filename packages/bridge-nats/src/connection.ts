@@ -27,6 +27,7 @@ export class Connection {
   private readonly raw: NatsConnection;
   private readonly change = new Change();
   private isThere = true;
+  private hasAnswered = false;
   private isClosed = false;
   private lastError: unknown = undefined;
 
@@ -63,9 +64,11 @@ export class Connection {
     for (;;) {
       await this.ready(signal);
       try {
-        return await send(this.raw);
+        const answer = await send(this.raw);
+        this.hasAnswered = true;
+        return answer;
       } catch (error) {
-        if (error instanceof JetStreamApiError || isNotEnabled(error)) throw refused(this.options, error);
+        if (isRefusal(error, this.hasAnswered)) throw refused(this.options, error);
         // No answer: it has gone, or is there again and JetStream is not yet.
         this.lastError = error;
         if (performance.now() > giveUpAt) throw this.broken();
@@ -118,6 +121,12 @@ function gone(options: ConnectionOptions, cause: unknown): BrokerError {
 function refused(options: ConnectionOptions, cause: Error): BrokerError {
   const advice = isNotEnabled(cause) ? " Start it with --jetstream." : "";
   return new BrokerError(`NATS at ${at(options)} refused a request: ${cause.message}.${advice}`, { cause });
+}
+
+/** What asking again will not change. A server that has just come back says for a while that there is no JetStream. */
+function isRefusal(error: unknown, hasAnswered: boolean): error is Error {
+  if (error instanceof JetStreamApiError) return error.status !== 503;
+  return !hasAnswered && isNotEnabled(error);
 }
 
 /** By its name: the library does not export the class. */
