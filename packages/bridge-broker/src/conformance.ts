@@ -168,20 +168,14 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    rule: "working() makes its time begin anew",
-    options: { redeliverAfter: 600 },
+    rule: "what is kept is not handed out again; its time begins when nobody keeps it any more",
+    options: { redeliverAfter: 300 },
     *body({ sender, receiver, pass }) {
       yield* sender.send(1);
       const delivery = yield* receiver.receive();
-      const work = operation(function* work() {
-        for (let step = 0; step < 5; step++) {
-          yield* pass(200);
-          yield* delivery.working();
-        }
-      });
-      const outcome = yield* race([receiver.receive(), work()]);
-      assert.equal(outcome, undefined, "It was handed out again while it was worked on.");
-      yield* delivery.ack();
+      const outcome = yield* race([receiver.receive(), delivery.keep(), pass(900)]);
+      assert.equal(outcome, undefined, "It was handed out again while it was kept.");
+      assert.equal((yield* receiver.receive()).deliveries, 2);
     },
   },
   {

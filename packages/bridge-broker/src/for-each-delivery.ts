@@ -15,7 +15,6 @@ import {
   operation,
   type Receiver,
   shield,
-  sleep,
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
@@ -24,18 +23,8 @@ import type { Delivery } from "./work-queue.ts";
 type AnyBody = (value: never, delivery: never) => ReturnType<Handler>;
 type OnError = Handler<[error: unknown, delivery: Delivery<never>]>;
 
-/** Told so many times before the time is over, that one message lost on the way does no harm. */
-const tellings = 3;
-
-const keepTelling = operation(function* keepTelling(delivery: Delivery<unknown>): Coroutine<never> {
-  for (;;) {
-    yield* sleep(delivery.redeliverAfter / tellings);
-    yield* delivery.working();
-  }
-});
-
 function* performKept(group: TaskGroup, delivery: Delivery<unknown>, body: AnyBody): Coroutine<void> {
-  group.startSoon(keepTelling(delivery), { daemon: true });
+  group.startSoon(delivery.keep(), { daemon: true });
   yield* new CancelScope().run(() => body(delivery.value as never, delivery as never));
 }
 

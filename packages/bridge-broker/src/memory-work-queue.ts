@@ -15,6 +15,7 @@ import {
   type Operation,
   operation,
   perform,
+  sleep,
 } from "@anyloop/core";
 import { checkpointIfCancelled, closing, Deque, ParkingLot, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { checkValue } from "./json.ts";
@@ -23,6 +24,7 @@ import {
   checkLimits,
   type Delivery,
   type Poison,
+  wordsInTime,
   type WorkQueue,
   type WorkQueueLimits,
   type WorkQueueOptions,
@@ -243,17 +245,14 @@ class MemoryReceiver<T> extends ReceiveStreamBase<Delivery<T>> {
 class MemoryDelivery<T> implements Delivery<T> {
   readonly value: T;
   readonly deliveries: number;
-  readonly redeliverAfter: number;
   readonly entry: Entry<T>;
   expires: number;
   private readonly receiver: MemoryReceiver<T>;
 
   constructor(receiver: MemoryReceiver<T>, entry: Entry<T>) {
-    const { redeliverAfter } = receiver.queue.limits;
     this.receiver = receiver;
     this.entry = entry;
-    this.redeliverAfter = redeliverAfter;
-    this.expires = now() + redeliverAfter;
+    this.expires = now() + receiver.queue.limits.redeliverAfter;
     receiver.unsettled.add(this);
     receiver.queue.handOut(this);
     this.value = entry.value;
@@ -268,8 +267,8 @@ class MemoryDelivery<T> implements Delivery<T> {
     return perform(this, this.doNak);
   }
 
-  working(): Operation<void> {
-    return perform(this, this.doExtend);
+  keep(): Operation<never> {
+    return perform(this, this.doKeep);
   }
 
   /** No longer in flight: its receiver may have another. */
@@ -289,9 +288,13 @@ class MemoryDelivery<T> implements Delivery<T> {
     this.receiver.queue.giveBack(this);
   }
 
-  private *doExtend(): Coroutine<void> {
-    yield* this.enter();
-    this.receiver.queue.extend(this);
+  private *doKeep(): Coroutine<never> {
+    const { queue } = this.receiver;
+    for (;;) {
+      yield* this.enter();
+      queue.extend(this);
+      yield* sleep(queue.limits.redeliverAfter / wordsInTime);
+    }
   }
 
   private *enter(): Coroutine<void> {

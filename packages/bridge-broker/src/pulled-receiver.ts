@@ -6,6 +6,7 @@
  * pull is under way, and it asks for no more than tasks wait for. So a cancelled receive loses nothing, and nothing lies
  * around that another receiver could have.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import {
   CancelScope,
   ClosedResourceError,
@@ -23,6 +24,7 @@ import { poisoned } from "./poison.ts";
 import {
   checkLimits,
   type DeadLetter,
+  wordsInTime,
   type Delivery,
   type WorkQueueLimits,
   type WorkQueueOptions,
@@ -233,14 +235,12 @@ export class PulledReceiver<T> extends ReceiveStreamBase<Delivery<T>> {
 class PulledDelivery<T> implements Delivery<T> {
   readonly value: T;
   readonly deliveries: number;
-  readonly redeliverAfter: number;
   private readonly receiver: PulledReceiver<T>;
   private readonly message: PulledMessage;
 
   constructor(receiver: PulledReceiver<T>, message: PulledMessage, value: T) {
     this.value = value;
     this.deliveries = message.deliveries;
-    this.redeliverAfter = receiver.limits.redeliverAfter;
     this.receiver = receiver;
     this.message = message;
   }
@@ -253,7 +253,16 @@ class PulledDelivery<T> implements Delivery<T> {
     return this.receiver.settle(this.message, "nak");
   }
 
-  working(): Operation<void> {
-    return this.receiver.settle(this.message, "working");
+  keep(): Operation<never> {
+    return perform(this, this.doKeep);
+  }
+
+  private *doKeep(): Coroutine<never> {
+    // The broker's time, which passes also where that of the loop stands still.
+    const pause = this.receiver.limits.redeliverAfter / wordsInTime;
+    for (;;) {
+      yield* this.receiver.settle(this.message, "working");
+      yield* fromPromise((signal) => delay(pause, undefined, { signal }));
+    }
   }
 }

@@ -18,14 +18,15 @@ export interface Delivery<out T> {
   readonly value: T;
   /** How often it was handed out, this time included. */
   readonly deliveries: number;
-  /** Milliseconds after which it is handed out again unless it is settled, or `working` is called. */
-  readonly redeliverAfter: number;
   /** The work is done: it is never handed out again. @throws BrokenResourceError, ClosedResourceError. */
   ack(): Operation<void>;
   /** The work could not be done: it is handed out again, to whoever receives next. @throws as `ack`. */
   nak(): Operation<void>;
-  /** The work goes on: the time after which it is handed out again begins anew. @throws as `ack`. */
-  working(): Operation<void>;
+  /**
+   * Keeps it from being handed out again for as long as this goes on, for work that may take longer than `redeliverAfter`:
+   * start it as a daemon beside the work. @throws as `ack`.
+   */
+  keep(): Operation<never>;
 }
 
 /** A message that nobody could process. */
@@ -72,6 +73,9 @@ export interface WorkQueue<T> {
    */
   openReceiver(): Operation<ObjectReceiveStream<Delivery<T>>>;
 }
+
+/** How often in `redeliverAfter` a broker is told that the work goes on: so often that one word lost does no harm. */
+export const wordsInTime = 3;
 
 /** The options with their defaults. */
 export interface WorkQueueLimits {
