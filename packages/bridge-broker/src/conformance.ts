@@ -3,6 +3,7 @@
  *
  * Invariant: the rules know nothing but `WorkQueue`; time is the queue's own, which is the loop's only in memory.
  */
+export { brokerBridgeConformance, type BrokerUnderTest, type ForeignProgram } from "./bridge-rules.ts";
 import assert from "node:assert/strict";
 import {
   all,

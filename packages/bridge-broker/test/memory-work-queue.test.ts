@@ -4,6 +4,6 @@ import { memoryWorkQueue } from "@anyloop/bridge-broker";
 import { sleep } from "@anyloop/core";
 import { test } from "vitest";
 
-for (const { name, perform } of workQueueConformance({ make: memoryWorkQueue, pass: sleep })) {
+for (const { name, perform } of workQueueConformance({ make: memoryWorkQueue, pass: sleep }, { seeds: 5 })) {
   test(name, perform);
 }

@@ -4,7 +4,7 @@
  * Invariant: a request is made only while the server is there, and is made again if no answer came; so it happens at
  * least once. What waits for the server waits here, where it can be cancelled.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { BrokerError } from "@anyloop/bridge-broker";
 import { Change } from "@anyloop/bridge-broker/lowlevel";
 import { BrokenResourceError, ClosedResourceError } from "@anyloop/core";
@@ -13,6 +13,8 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 
 /** Milliseconds between two attempts to reach a server that has gone, and between two requests that got no answer. */
 const pause = 100;
+/** Turns of the host in which the client library lets go of a socket. */
+const turnsToClose = 5;
 /** Milliseconds that a server may take to answer. */
 export const answerTimeout = 5_000;
 
@@ -82,6 +84,8 @@ export class Connection {
     this.isClosed = true;
     this.change.happened();
     await this.raw.close();
+    // The library says so a few turns before it lets go of the socket.
+    for (let rest = turnsToClose; rest > 0; rest--) await turn();
   }
 
   private async watch(): Promise<void> {
