@@ -4,6 +4,7 @@
  * Invariant: the rules know nothing but `WorkQueue`; time is the queue's own, which is the loop's only in memory.
  */
 export { brokerBridgeConformance, type BrokerUnderTest, type ForeignProgram } from "./bridge-rules.ts";
+export { brokerFaults, type BrokerToHarm } from "./faults.ts";
 import assert from "node:assert/strict";
 import {
   all,
