@@ -28,6 +28,8 @@ export class Connection {
   private readonly options: ConnectionOptions;
   private readonly raw: NatsConnection;
   private readonly change = new Change();
+  /** How to reject the requests that wait for an answer. */
+  private readonly unanswered = new Set<(error: Error) => void>();
   private isThere = true;
   private hasAnswered = false;
   private isClosed = false;
@@ -66,7 +68,7 @@ export class Connection {
     for (;;) {
       await this.ready(signal);
       try {
-        const answer = await send(this.raw);
+        const answer = await this.answerOf(send);
         this.hasAnswered = true;
         return answer;
       } catch (error) {
@@ -88,9 +90,25 @@ export class Connection {
     for (let rest = turnsToClose; rest > 0; rest--) await turn();
   }
 
+  /** A request that was on its way when the connection was cut gets no answer: why wait until its time is over? */
+  private answerOf<R>(send: (connection: NatsConnection) => Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.unanswered.add(reject);
+      void send(this.raw)
+        .then(resolve, reject)
+        .finally(() => this.unanswered.delete(reject));
+    });
+  }
+
+  private onDisconnect(): void {
+    this.isThere = false;
+    const error = new Error("The connection was cut before the answer came.");
+    for (const reject of this.unanswered) reject(error);
+  }
+
   private async watch(): Promise<void> {
     for await (const { type } of this.raw.status()) {
-      if (type === "disconnect") this.isThere = false;
+      if (type === "disconnect") this.onDisconnect();
       if (type === "reconnect") this.isThere = true;
       this.change.happened();
     }
