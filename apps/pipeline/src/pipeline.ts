@@ -1,0 +1,72 @@
+/** The whole: the site, the queues, the stages where they are to run, and the crawl that drives them. */
+import { randomBytes } from "node:crypto";
+import { openNatsServer } from "@anyloop/bridge-nats/server";
+import { openRedisServer } from "@anyloop/bridge-redis/server";
+import { type Coroutine, operation, type Operation, taskGroup, use } from "anyloop";
+import { keepStagesRunning } from "./apart.ts";
+import type { PipelineOptions } from "./command-line.ts";
+import { crawl, type Crawled } from "./crawl.ts";
+import { brokerQueues, memoryQueues, type Place } from "./queues.ts";
+import { openSite } from "./site.ts";
+import { type Queues, runStage, stageNames } from "./stages.ts";
+import type { Tally } from "./tally.ts";
+import { UserError } from "./user-error.ts";
+
+interface Outside {
+  readonly tally: Tally;
+  readonly say: (line: string) => void;
+}
+
+/** Crawls beside stages that run until it is done. */
+const crawlBeside = operation(function* crawlBeside(
+  stages: readonly Operation<void>[],
+  queues: Queues,
+  pages: number,
+  tally: Tally,
+): Coroutine<Crawled> {
+  return yield* use(openSite(pages), ({ start }) =>
+    taskGroup(function* (group) {
+      for (const stage of stages) group.startSoon(stage, { daemon: true });
+      return yield* crawl(start, queues, tally.find);
+    }),
+  );
+});
+
+function crawlInMemory({ pages, workers }: PipelineOptions, { tally }: Outside): Operation<Crawled> {
+  const queues = memoryQueues();
+  const stages = stageNames.map((stage) => runStage(stage, queues, { workers, tell: tally.add }));
+  return crawlBeside(stages, queues, pages, tally);
+}
+
+function crawlApart(place: Place, options: PipelineOptions, { tally, say }: Outside): Operation<Crawled> {
+  const { pages, workers, processes } = options;
+  const stages = keepStagesRunning({ place, workers, processes, tell: tally.add, say });
+  return crawlBeside([stages], brokerQueues(place), pages, tally);
+}
+
+/** A server of our own for the time of the crawl, unless there is one. */
+const crawlOver = operation(function* crawlOver(
+  over: Place["over"],
+  options: PipelineOptions,
+  outside: Outside,
+): Coroutine<Crawled> {
+  const run = `pipeline-${randomBytes(6).toString("hex")}`;
+  const { server } = options;
+  if (server !== undefined) return yield* crawlApart({ over, server, run }, options, outside);
+  return yield* use(over === "redis" ? openRedisServer() : openNatsServer(), ({ port }) =>
+    crawlApart({ over, server: `${over}://127.0.0.1:${String(port)}`, run }, options, outside),
+  );
+});
+
+/** Crawls the site and counts its words. */
+export function pipeline(options: PipelineOptions, outside: Outside): Operation<Crawled> {
+  switch (options.over) {
+    case "memory":
+      return crawlInMemory(options, outside);
+    case "redis":
+    case "nats":
+      return crawlOver(options.over, options, outside);
+    case "threads":
+      throw new UserError("--over threads is not there yet. Take memory, redis or nats.");
+  }
+}
