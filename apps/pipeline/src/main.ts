@@ -30,7 +30,9 @@ const crawlAndTell = operation(function* crawlAndTell(options: PipelineOptions) 
   const tally = new Tally();
   const progress = new Progress(tally);
   const start = now();
-  const crawled = yield* progress.during(pipeline(options, { tally, say: progress.say }));
+  const crawled = yield* progress.during(
+    pipeline(options, { found: tally.find, tell: tally.add, say: progress.say }),
+  );
   const milliseconds = now() - start;
   const stages = tally.progress();
   const { pages, missing, problems } = crawled;

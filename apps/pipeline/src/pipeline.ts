@@ -8,12 +8,15 @@ import type { PipelineOptions } from "./command-line.ts";
 import { crawl, type Crawled } from "./crawl.ts";
 import { brokerQueues, memoryQueues, type Place } from "./queues.ts";
 import { openSite } from "./site.ts";
-import { type Queues, runStage, stageNames } from "./stages.ts";
-import type { Tally } from "./tally.ts";
+import { type Queues, type Report, runStage, stageNames } from "./stages.ts";
 import { UserError } from "./user-error.ts";
 
-interface Outside {
-  readonly tally: Tally;
+/** Who is told how it goes. */
+export interface Outside {
+  /** A page was found. */
+  readonly found: (url: string) => void;
+  readonly tell: (report: Report) => void;
+  /** A line that a person may want to read. */
   readonly say: (line: string) => void;
 }
 
@@ -22,26 +25,27 @@ const crawlBeside = operation(function* crawlBeside(
   stages: readonly Operation<void>[],
   queues: Queues,
   pages: number,
-  tally: Tally,
+  { found }: Outside,
 ): Coroutine<Crawled> {
   return yield* use(openSite(pages), ({ start }) =>
     taskGroup(function* (group) {
       for (const stage of stages) group.startSoon(stage, { daemon: true });
-      return yield* crawl(start, queues, tally.find);
+      return yield* crawl(start, queues, found);
     }),
   );
 });
 
-function crawlInMemory({ pages, workers }: PipelineOptions, { tally }: Outside): Operation<Crawled> {
+function crawlInMemory({ pages, workers }: PipelineOptions, outside: Outside): Operation<Crawled> {
   const queues = memoryQueues();
-  const stages = stageNames.map((stage) => runStage(stage, queues, { workers, tell: tally.add }));
-  return crawlBeside(stages, queues, pages, tally);
+  const { tell } = outside;
+  const stages = stageNames.map((stage) => runStage(stage, queues, { workers, tell }));
+  return crawlBeside(stages, queues, pages, outside);
 }
 
-function crawlApart(place: Place, options: PipelineOptions, { tally, say }: Outside): Operation<Crawled> {
+function crawlApart(place: Place, options: PipelineOptions, outside: Outside): Operation<Crawled> {
   const { pages, workers, processes } = options;
-  const stages = keepStagesRunning({ place, workers, processes, tell: tally.add, say });
-  return crawlBeside([stages], brokerQueues(place), pages, tally);
+  const stages = keepStagesRunning({ place, workers, processes, ...outside });
+  return crawlBeside([stages], brokerQueues(place), pages, outside);
 }
 
 /** A server of our own for the time of the crawl, unless there is one. */
@@ -60,13 +64,8 @@ const crawlOver = operation(function* crawlOver(
 
 /** Crawls the site and counts its words. */
 export function pipeline(options: PipelineOptions, outside: Outside): Operation<Crawled> {
-  switch (options.over) {
-    case "memory":
-      return crawlInMemory(options, outside);
-    case "redis":
-    case "nats":
-      return crawlOver(options.over, options, outside);
-    case "threads":
-      throw new UserError("--over threads is not there yet. Take memory, redis or nats.");
-  }
+  const { over } = options;
+  if (over === "memory") return crawlInMemory(options, outside);
+  if (over === "threads") throw new UserError("--over threads is not there yet. Take memory, redis or nats.");
+  return crawlOver(over, options, outside);
 }

@@ -31,14 +31,12 @@ const tries = 5;
 
 function queuesMade(make: Make): Queues {
   const results = make<Result>("results", { capacity: Infinity, redeliverAfter });
-  const poison = {
-    after: tries,
-    handle: (letter: DeadLetter<{ url: string }>) => sendProblem(results, letter),
-  };
+  const handle = (letter: DeadLetter<{ url: string }>): Operation<void> => sendProblem(results, letter);
+  const poison = { after: tries, handle };
   return {
-    jobs: make("jobs", { capacity: Infinity, redeliverAfter, poison }),
-    pages: make("pages", { capacity, redeliverAfter, poison }),
-    texts: make("texts", { capacity, redeliverAfter, poison }),
+    jobs: make<Job>("jobs", { capacity: Infinity, redeliverAfter, poison }),
+    pages: make<Page>("pages", { capacity, redeliverAfter, poison }),
+    texts: make<Text>("texts", { capacity, redeliverAfter, poison }),
     results,
   };
 }

@@ -87,14 +87,13 @@ const performStage = operation(function* performStage<I extends { readonly url: 
   );
 });
 
+const performers: Record<StageName, (queues: Queues, options: StageOptions) => Operation<void>> = {
+  fetch: ({ jobs, pages }, options) => performStage("fetch", jobs, pages, fetchPage, options),
+  parse: ({ pages, texts }, options) => performStage("parse", pages, texts, parsePage, options),
+  count: ({ texts, results }, options) => performStage("count", texts, results, countWords, options),
+};
+
 /** Runs a stage until it is cancelled. */
 export function runStage(stage: StageName, queues: Queues, options: StageOptions): Operation<void> {
-  switch (stage) {
-    case "fetch":
-      return performStage(stage, queues.jobs, queues.pages, fetchPage, options);
-    case "parse":
-      return performStage(stage, queues.pages, queues.texts, parsePage, options);
-    case "count":
-      return performStage(stage, queues.texts, queues.results, countWords, options);
-  }
+  return performers[stage](queues, options);
 }

@@ -31,11 +31,8 @@ export class Tally {
   /** Pages that were found. */
   private readonly found = new Set<string>();
   private readonly stages = new Map<StageName, StageTally>();
-  /** What a person is to be told when it happens. */
-  readonly onReport: () => void;
 
-  constructor(onReport: () => void = () => {}) {
-    this.onReport = onReport;
+  constructor() {
     for (const stage of stageNames) this.stages.set(stage, new StageTally());
   }
 
@@ -51,7 +48,6 @@ export class Tally {
     tally.last = performance.now();
     if (tally.first === 0) tally.first = tally.last;
     this.progress();
-    this.onReport();
   };
 
   progress(): StageProgress[] {

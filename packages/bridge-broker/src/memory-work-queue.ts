@@ -167,10 +167,10 @@ export class MemoryWorkQueue<T> implements WorkQueue<T> {
   }
 }
 
-const open = operation(function* open<E>(make: () => E): Coroutine<E> {
+const open: <E>(make: () => E) => Operation<E> = operation(function* open<E>(make: () => E): Coroutine<E> {
   yield* checkpointIfCancelled();
   return make();
-}) as <E>(make: () => E) => Operation<E>;
+});
 
 class MemorySender<T> implements ObjectSendStream<T> {
   private readonly queue: MemoryWorkQueue<T>;

@@ -5,11 +5,9 @@ import type { Operation } from "@anyloop/core";
 export const redisServer: ServerProgram = {
   program: "redis-server",
   toInstall: "apt-get install redis-server",
-  arguments: (port, directory) => [
-    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
-    // What was answered is written: killed and started again, it has lost nothing.
-    ...["--appendonly", "yes", "--save", ""],
-  ],
+  // Appended before it is answered: killed and started again, it has lost nothing.
+  arguments: (port, directory) =>
+    `--port ${String(port)} --bind 127.0.0.1 --appendonly yes --dir`.split(" ").concat(directory),
 };
 
 /** Starts one; best with `use`. Its URL is `redis://127.0.0.1:` and its port. @throws LocalServerError. */
