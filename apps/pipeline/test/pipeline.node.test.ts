@@ -47,7 +47,7 @@ function whyNot({ program, toInstall }: typeof redisServer): string | undefined 
     : `${program} is missing: ${toInstall}`;
 }
 
-test("in memory all words of all pages are counted", async () => {
+test("in memory all words of all pages are counted", { timeout: 60_000 }, async () => {
   const { stdout, exitCode } = await ended(start(main, "--pages", "40", "--top", "1000", "--json"));
   expect(exitCode).toBe(0);
   const { pages, words, missing, stages } = JSON.parse(stdout) as {
@@ -66,7 +66,7 @@ test("in memory all words of all pages are counted", async () => {
   ]);
 });
 
-test("--help and mistakes say what can be done", async () => {
+test("--help and mistakes say what can be done", { timeout: 60_000 }, async () => {
   expect((await ended(start(main, "--help"))).stdout).toContain("--over WHAT");
   for (const [args, message] of [
     [["--over", "kafka"], 'There is no carrier "kafka". Give one of: memory, threads, redis, nats.'],

@@ -61,6 +61,8 @@ export class RedisConnection {
     signal.addEventListener("abort", giveUp, { once: true });
     try {
       await this.client.connect();
+      // Given up in the moment in which it succeeded.
+      signal.throwIfAborted();
     } catch (error) {
       await this.close();
       signal.throwIfAborted();

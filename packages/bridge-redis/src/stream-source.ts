@@ -51,7 +51,7 @@ export class StreamSource implements PullSource {
     try {
       await this.commands.open(signal);
       await this.reads.open(signal);
-      await this.makeGroup();
+      await this.makeGroup(signal);
       await this.forget(deadAfter, signal);
     } catch (error) {
       await this.disconnect();
@@ -68,7 +68,7 @@ export class StreamSource implements PullSource {
       if (signal.aborted) return;
       if (!isGroupGone(error)) throw error;
       // The server has come back without its data, or somebody has deleted the stream.
-      await this.makeGroup();
+      await this.makeGroup(signal);
     }
   }
 
@@ -88,10 +88,13 @@ export class StreamSource implements PullSource {
     await this.commands.command((client) => client.eval(forgetScript, 1, stream, group, idle), signal);
   }
 
-  private async makeGroup(): Promise<void> {
+  private async makeGroup(signal: AbortSignal): Promise<void> {
     const { stream, group } = this.options;
     try {
-      await this.commands.command((client) => client.xgroup("CREATE", stream, group, "0", "MKSTREAM"));
+      await this.commands.command(
+        (client) => client.xgroup("CREATE", stream, group, "0", "MKSTREAM"),
+        signal,
+      );
     } catch (error) {
       if (!(error instanceof BrokerError && error.message.includes("BUSYGROUP"))) throw error;
     }
