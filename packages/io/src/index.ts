@@ -62,3 +62,13 @@ export {
   type TemporaryOptions,
 } from "./temporary.ts";
 export { type FileChange, watch, type WatchOptions } from "./watch.ts";
+export { callback } from "./callback.ts";
+export {
+  processLimiter,
+  runInProcess,
+  runInThread,
+  type RunInWorkerOptions,
+  threadLimiter,
+} from "./run-in-worker.ts";
+export { threadChannel, type ThreadPort, type ThreadStream } from "./thread-channel.ts";
+export type { ModuleFunction } from "./travel.ts";
