@@ -8,8 +8,8 @@ import type { PipelineOptions } from "./command-line.ts";
 import { crawl, type Crawled } from "./crawl.ts";
 import { brokerQueues, memoryQueues, type Place } from "./queues.ts";
 import { openSite } from "./site.ts";
-import { type Queues, type Report, runStage, stageNames } from "./stages.ts";
-import { UserError } from "./user-error.ts";
+import { type Queues, type Report, runStage, stageNames, type Works, worksHere } from "./stages.ts";
+import { withThreads } from "./threads.ts";
 
 /** Who is told how it goes. */
 export interface Outside {
@@ -35,11 +35,20 @@ const crawlBeside = operation(function* crawlBeside(
   );
 });
 
-function crawlInMemory({ pages, workers }: PipelineOptions, outside: Outside): Operation<Crawled> {
+function crawlInMemory(
+  { pages, workers }: PipelineOptions,
+  outside: Outside,
+  works: Works = worksHere,
+): Operation<Crawled> {
   const queues = memoryQueues();
   const { tell } = outside;
-  const stages = stageNames.map((stage) => runStage(stage, queues, { workers, tell }));
+  const stages = stageNames.map((stage) => runStage(stage, queues, { works, workers, tell }));
   return crawlBeside(stages, queues, pages, outside);
+}
+
+/** The queues are ours; what the stages do with the items is done by threads. */
+function crawlInThreads(options: PipelineOptions, outside: Outside): Operation<Crawled> {
+  return withThreads((works) => crawlInMemory(options, outside, works));
 }
 
 function crawlApart(place: Place, options: PipelineOptions, outside: Outside): Operation<Crawled> {
@@ -66,6 +75,6 @@ const crawlOver = operation(function* crawlOver(
 export function pipeline(options: PipelineOptions, outside: Outside): Operation<Crawled> {
   const { over } = options;
   if (over === "memory") return crawlInMemory(options, outside);
-  if (over === "threads") throw new UserError("--over threads is not there yet. Take memory, redis or nats.");
+  if (over === "threads") return crawlInThreads(options, outside);
   return crawlOver(over, options, outside);
 }

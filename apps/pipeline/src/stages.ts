@@ -28,9 +28,18 @@ export interface Report {
 }
 
 export interface StageOptions {
+  /** Who does the work; the stage itself if not given. */
+  readonly works?: Works;
   /** How many items of a stage are worked on at once. */
   readonly workers: number;
   readonly tell: (report: Report) => void;
+}
+
+/** What each stage does with an item: here, or asked of a thread that does it. */
+export interface Works {
+  fetch(job: Job): Operation<Page>;
+  parse(page: Page): Operation<Text>;
+  count(text: Text): Operation<Result>;
 }
 
 const fetchPage = operation(function* fetchPage({ url }: Job): Coroutine<Page> {
@@ -87,13 +96,18 @@ const performStage = operation(function* performStage<I extends { readonly url: 
   );
 });
 
-const performers: Record<StageName, (queues: Queues, options: StageOptions) => Operation<void>> = {
-  fetch: ({ jobs, pages }, options) => performStage("fetch", jobs, pages, fetchPage, options),
-  parse: ({ pages, texts }, options) => performStage("parse", pages, texts, parsePage, options),
-  count: ({ texts, results }, options) => performStage("count", texts, results, countWords, options),
+/** The work itself, done here. */
+export const worksHere: Works = { fetch: fetchPage, parse: parsePage, count: countWords };
+
+type Perform = (queues: Queues, works: Works, options: StageOptions) => Operation<void>;
+
+const performers: Record<StageName, Perform> = {
+  fetch: ({ jobs, pages }, { fetch }, options) => performStage("fetch", jobs, pages, fetch, options),
+  parse: ({ pages, texts }, { parse }, options) => performStage("parse", pages, texts, parse, options),
+  count: ({ texts, results }, { count }, options) => performStage("count", texts, results, count, options),
 };
 
 /** Runs a stage until it is cancelled. */
 export function runStage(stage: StageName, queues: Queues, options: StageOptions): Operation<void> {
-  return performers[stage](queues, options);
+  return performers[stage](queues, options.works ?? worksHere, options);
 }

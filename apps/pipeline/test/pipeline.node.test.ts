@@ -47,24 +47,28 @@ function whyNot({ program, toInstall }: typeof redisServer): string | undefined 
     : `${program} is missing: ${toInstall}`;
 }
 
-test("in memory all words of all pages are counted", { timeout: 60_000 }, async () => {
-  const { stdout, exitCode } = await ended(start(main, "--pages", "40", "--top", "1000", "--json"));
-  expect(exitCode).toBe(0);
-  const { pages, words, missing, stages } = JSON.parse(stdout) as {
-    pages: number;
-    words: unknown;
-    missing: string[];
-    stages: { stage: string; done: number; lag: number }[];
-  };
-  expect(pages).toBe(40);
-  expect(words).toEqual(expectedWords(40));
-  expect(missing.map((url) => new URL(url).pathname)).toEqual(["/41"]);
-  expect(stages.map(({ stage, done, lag }) => [stage, done, lag])).toEqual([
-    ["fetch", 41, 0],
-    ["parse", 41, 0],
-    ["count", 41, 0],
-  ]);
-});
+for (const over of ["memory", "threads"]) {
+  test(`over ${over} all words of all pages are counted`, { timeout: 60_000 }, async () => {
+    const { stdout, exitCode } = await ended(
+      start(main, "--over", over, "--pages", "40", "--top", "1000", "--json"),
+    );
+    expect(exitCode).toBe(0);
+    const { pages, words, missing, stages } = JSON.parse(stdout) as {
+      pages: number;
+      words: unknown;
+      missing: string[];
+      stages: { stage: string; done: number; lag: number }[];
+    };
+    expect(pages).toBe(40);
+    expect(words).toEqual(expectedWords(40));
+    expect(missing.map((url) => new URL(url).pathname)).toEqual(["/41"]);
+    expect(stages.map(({ stage, done, lag }) => [stage, done, lag])).toEqual([
+      ["fetch", 41, 0],
+      ["parse", 41, 0],
+      ["count", 41, 0],
+    ]);
+  });
+}
 
 test("--help and mistakes say what can be done", { timeout: 60_000 }, async () => {
   expect((await ended(start(main, "--help"))).stdout).toContain("--over WHAT");
