@@ -9,7 +9,7 @@ import { type StageName, stageNames } from "./stages.ts";
 import { UserError } from "./user-error.ts";
 
 const carriers = ["memory", "threads", "redis", "nats"] as const;
-export type Carrier = (typeof carriers)[number];
+type Carrier = (typeof carriers)[number];
 
 export interface PipelineOptions {
   readonly over: Carrier;

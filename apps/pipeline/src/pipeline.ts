@@ -1,8 +1,9 @@
 /** The whole: the site, the queues, the stages where they are to run, and the crawl that drives them. */
 import { randomBytes } from "node:crypto";
+import type { WorkQueue } from "@anyloop/bridge-broker";
 import { openNatsServer } from "@anyloop/bridge-nats/server";
 import { openRedisServer } from "@anyloop/bridge-redis/server";
-import { type Coroutine, operation, type Operation, taskGroup, use } from "anyloop";
+import { type Coroutine, operation, type Operation, shield, taskGroup, use } from "anyloop";
 import { keepStagesRunning } from "./apart.ts";
 import type { PipelineOptions } from "./command-line.ts";
 import { crawl, type Crawled } from "./crawl.ts";
@@ -57,6 +58,11 @@ function crawlApart(place: Place, options: PipelineOptions, outside: Outside): O
   return crawlBeside([stages], brokerQueues(place), pages, outside);
 }
 
+/** Leaves a server that is not ours as it was. */
+const deleteAll = operation(function* deleteAll(queues: Queues): Coroutine<void> {
+  for (const queue of Object.values(queues) as WorkQueue<unknown>[]) yield* queue.delete();
+});
+
 /** A server of our own for the time of the crawl, unless there is one. */
 const crawlOver = operation(function* crawlOver(
   over: Place["over"],
@@ -65,7 +71,14 @@ const crawlOver = operation(function* crawlOver(
 ): Coroutine<Crawled> {
   const run = `pipeline-${randomBytes(6).toString("hex")}`;
   const { server } = options;
-  if (server !== undefined) return yield* crawlApart({ over, server, run }, options, outside);
+  if (server !== undefined) {
+    const place = { over, server, run };
+    try {
+      return yield* crawlApart(place, options, outside);
+    } finally {
+      yield* shield(deleteAll(brokerQueues(place)));
+    }
+  }
   return yield* use(over === "redis" ? openRedisServer() : openNatsServer(), ({ port }) =>
     crawlApart({ over, server: `${over}://127.0.0.1:${String(port)}`, run }, options, outside),
   );

@@ -57,25 +57,27 @@ class StageThread {
 }
 
 /** Performs the body with threads that do the work of the stages. */
-export const withThreads = operation(function* withThreads<T>(
-  body: (works: Works) => Operation<T>,
-): Coroutine<T> {
-  return yield* taskGroup(function* (group) {
-    // They run as long as this does: none is to wait for another to end.
-    const limiter = new CapacityLimiter(stageNames.length);
-    const startThread = (stage: StageName): StageThread => {
-      const [here, there] = threadChannel<Question, Answer>();
-      const thread = new StageThread(here);
-      const options = { limiter, cancel: "terminate" } as const;
-      group.startSoon(runInThread({ module, name: "serveStage" }, [there, stage], options), { daemon: true });
-      group.startSoon(thread.handOut(), { daemon: true });
-      return thread;
-    };
-    const [fetch, parse, count] = stageNames.map(startThread) as [StageThread, StageThread, StageThread];
-    return yield* body({
-      fetch: (job) => fetch.ask(job) as ReturnType<Works["fetch"]>,
-      parse: (page) => parse.ask(page) as ReturnType<Works["parse"]>,
-      count: (text) => count.ask(text) as ReturnType<Works["count"]>,
+export const withThreads: <T>(body: (works: Works) => Operation<T>) => Operation<T> = operation(
+  function* withThreads<T>(body: (works: Works) => Operation<T>): Coroutine<T> {
+    return yield* taskGroup(function* (group) {
+      // They run as long as this does: none is to wait for another to end.
+      const limiter = new CapacityLimiter(stageNames.length);
+      const startThread = (stage: StageName): StageThread => {
+        const [here, there] = threadChannel<Question, Answer>();
+        const thread = new StageThread(here);
+        const options = { limiter, cancel: "terminate" } as const;
+        group.startSoon(runInThread({ module, name: "serveStage" }, [there, stage], options), {
+          daemon: true,
+        });
+        group.startSoon(thread.handOut(), { daemon: true });
+        return thread;
+      };
+      const [fetch, parse, count] = stageNames.map(startThread) as [StageThread, StageThread, StageThread];
+      return yield* body({
+        fetch: (job) => fetch.ask(job) as ReturnType<Works["fetch"]>,
+        parse: (page) => parse.ask(page) as ReturnType<Works["parse"]>,
+        count: (text) => count.ask(text) as ReturnType<Works["count"]>,
+      });
     });
-  });
-}) as <T>(body: (works: Works) => Operation<T>) => Operation<T>;
+  },
+);

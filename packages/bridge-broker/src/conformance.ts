@@ -385,6 +385,35 @@ const rules: readonly Rule[] = [
     },
   },
   {
+    rule: "deleted, a queue has nothing in it, and can be used again",
+    *body({ queue, sender, receiver, letters, pass }) {
+      yield* sendAll(sender, [1, 2]);
+      yield* receiver.receive();
+      yield* receiver.close();
+      yield* sender.close();
+      yield* queue.delete();
+      yield* queue.delete();
+      yield* use(queue.openSender(), (newSender) =>
+        use(queue.openReceiver(), function* (newReceiver) {
+          assert(yield* isEmpty({ queue, sender: newSender, receiver: newReceiver, letters, pass }));
+          yield* newSender.send(3);
+          assert.deepEqual(yield* receiveAndAck(newReceiver, 1), [3]);
+        }),
+      );
+    },
+  },
+  {
+    rule: "cancelled while it opens, at whatever moment, an end is not there, and nothing else is thrown",
+    *body({ queue }) {
+      for (const milliseconds of [0, 0.3, 0.6, 1, 1.5, 2, 3, 5]) {
+        for (const opening of [queue.openReceiver(), queue.openSender()]) {
+          const end = yield* moveOnAfter<Receiver | Sender>(milliseconds, opening);
+          yield* end?.close() ?? checkpoint();
+        }
+      }
+    },
+  },
+  {
     rule: "cancelled before it begins, nothing is sent, received or settled",
     *body(ends) {
       const { sender, receiver } = ends;

@@ -68,6 +68,15 @@ export class MemoryWorkQueue<T> implements WorkQueue<T> {
     return open(() => new MemoryReceiver(this));
   }
 
+  delete(): Operation<void> {
+    return open(() => {
+      while (this.ready.shift() !== undefined);
+      this.handedOut.clear();
+      this.stored = 0;
+      this.wakeSenders();
+    });
+  }
+
   statistics(): WorkQueueStatistics {
     return { ready: this.stored - this.handedOut.size, handedOut: this.handedOut.size };
   }

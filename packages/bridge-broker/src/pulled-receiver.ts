@@ -18,7 +18,7 @@ import {
 } from "@anyloop/core";
 import { checkpointIfCancelled, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { Change } from "./change.ts";
-import { MalformedMessageError } from "./errors.ts";
+import type { MalformedMessageError } from "./errors.ts";
 import { decode } from "./json.ts";
 import { poisoned } from "./poison.ts";
 import {

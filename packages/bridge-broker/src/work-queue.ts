@@ -72,6 +72,8 @@ export interface WorkQueue<T> {
    * out and was not settled.
    */
   openReceiver(): Operation<ObjectReceiveStream<Delivery<T>>>;
+  /** Removes the queue with everything in it. Close its ends before: a receiver would make it anew. */
+  delete(): Operation<void>;
 }
 
 /** How often in `redeliverAfter` a broker is told that the work goes on: so often that one word lost does no harm. */

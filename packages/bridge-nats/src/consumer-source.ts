@@ -129,10 +129,10 @@ async function sayTo(raw: NatsConnection, reply: string, how: Settlement): Promi
 }
 
 /** What a pull is answered whose consumer is not there. */
-const statusesOfNothing: readonly unknown[] = [404, 409];
+const statusesOfNothing: ReadonlySet<unknown> = new Set([404, 409]);
 
 function isGone(error: unknown): boolean {
-  if (error instanceof JetStreamError) return statusesOfNothing.includes((error as { code?: unknown }).code);
+  if (error instanceof JetStreamError) return statusesOfNothing.has((error as { code?: unknown }).code);
   const codes: readonly number[] = [JetStreamApiCodes.ConsumerNotFound, JetStreamApiCodes.StreamNotFound];
   return error instanceof JetStreamApiError && codes.includes(error.code);
 }

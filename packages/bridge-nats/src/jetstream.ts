@@ -40,6 +40,12 @@ export async function makeStream(
   }
 }
 
+/** Deletes the stream, with its consumers, if it is there. */
+export async function deleteStream(connection: NatsConnection, stream: string): Promise<void> {
+  const manager = await jetstreamManager(connection, { timeout: answerTimeout });
+  if ((await infoOf(manager, stream)) !== undefined) await manager.streams.delete(stream);
+}
+
 async function infoOf({ streams }: JetStreamManager, stream: string): Promise<StreamInfo | undefined> {
   try {
     return await streams.info(stream);

@@ -10,7 +10,7 @@ import {
 } from "@anyloop/core";
 import { Connection } from "./connection.ts";
 import { ConsumerSource } from "./consumer-source.ts";
-import { makeStream } from "./jetstream.ts";
+import { deleteStream, makeStream } from "./jetstream.ts";
 import { NatsSender } from "./nats-sender.ts";
 
 export interface NatsWorkQueueOptions<T> extends WorkQueueOptions<T> {
@@ -41,6 +41,17 @@ class NatsWorkQueue<T> implements WorkQueue<T> {
 
   openReceiver(): Operation<ObjectReceiveStream<Delivery<T>>> {
     return fromPromise((signal) => this.connectReceiver(signal));
+  }
+
+  delete(): Operation<void> {
+    return fromPromise((signal) => this.deleteStream(signal));
+  }
+
+  private async deleteStream(signal: AbortSignal): Promise<void> {
+    await this.connected(async (connection) => {
+      await connection.command((raw) => deleteStream(raw, this.options.stream), signal);
+      await connection.close();
+    });
   }
 
   private async connectSender(signal: AbortSignal): Promise<ObjectSendStream<T>> {

@@ -43,6 +43,20 @@ class RedisWorkQueue<T> implements WorkQueue<T> {
     return fromPromise((signal) => this.connectReceiver(signal));
   }
 
+  delete(): Operation<void> {
+    return fromPromise((signal) => this.deleteStream(signal));
+  }
+
+  private async deleteStream(signal: AbortSignal): Promise<void> {
+    const connection = this.connection();
+    await connection.open(signal);
+    try {
+      await connection.command((client) => client.del(this.options.stream), signal);
+    } finally {
+      await connection.close();
+    }
+  }
+
   private async connectSender(signal: AbortSignal): Promise<ObjectSendStream<T>> {
     const connection = this.connection();
     await connection.open(signal);
