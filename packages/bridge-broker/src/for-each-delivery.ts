@@ -65,6 +65,7 @@ export interface ForEachDeliveryOptions<T> {
  *
  * ```ts
  * import { forEachDelivery, memoryWorkQueue } from "@anyloop/bridge-broker";
+ * import { moveOnAfter, run, use } from "anyloop";
  *
  * const jobs = memoryWorkQueue<string>();
  * await run(use(jobs.openSender(), (sender) => sender.send("sweep")));

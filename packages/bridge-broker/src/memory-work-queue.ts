@@ -316,7 +316,8 @@ class MemoryDelivery<T> implements Delivery<T> {
  * Makes a work queue in memory. Messages are lost with the process; otherwise it is as those of brokers.
  *
  * ```ts
- * import { forEachDelivery, memoryWorkQueue } from "@anyloop/bridge-broker";
+ * import { memoryWorkQueue } from "@anyloop/bridge-broker";
+ * import { run, use } from "anyloop";
  *
  * const jobs = memoryWorkQueue<string>();
  * await run(use(jobs.openSender(), (sender) => sender.send("sweep")));

@@ -5,15 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { PulledMessage, PullSource, Settlement } from "@anyloop/bridge-broker/lowlevel";
-import {
-  type Consumer,
-  type ConsumerMessages,
-  jetstream,
-  JetStreamApiCodes,
-  JetStreamApiError,
-  JetStreamError,
-  type JsMsg,
-} from "@nats-io/jetstream";
+import { type Consumer, type ConsumerMessages, jetstream, type JsMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { answerTimeout, type Connection } from "./connection.ts";
 import { makeConsumer, makeStream } from "./jetstream.ts";
@@ -73,9 +65,9 @@ export class ConsumerSource implements PullSource {
       const messages = await this.consumer.fetch({ max_messages: count, expires: longestPull });
       await this.takeAll(messages, take, signal);
     } catch (error) {
-      if (!isGone(error)) throw error;
-      // Somebody has deleted it, or the server has come back without its data.
+      // Somebody may have deleted it, or the server has come back without its data: the next try makes it anew.
       this.consumer = undefined;
+      throw error;
     }
   }
 
@@ -126,13 +118,4 @@ async function sayTo(raw: NatsConnection, reply: string, how: Settlement): Promi
       raw.publish(reply, "+WPI");
       await raw.flush();
   }
-}
-
-/** What a pull is answered whose consumer is not there. */
-const statusesOfNothing: ReadonlySet<unknown> = new Set([404, 409]);
-
-function isGone(error: unknown): boolean {
-  if (error instanceof JetStreamError) return statusesOfNothing.has((error as { code?: unknown }).code);
-  const codes: readonly number[] = [JetStreamApiCodes.ConsumerNotFound, JetStreamApiCodes.StreamNotFound];
-  return error instanceof JetStreamApiError && codes.includes(error.code);
 }
