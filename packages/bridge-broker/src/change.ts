@@ -24,7 +24,16 @@ export class Change {
     return fromPromise(this.nextPromise());
   }
 
-  nextPromise(): Promise<void> {
+  /** For code of the client's side: settles with the next change, or when the signal is aborted. */
+  async changeOrAbort(signal: AbortSignal | undefined): Promise<void> {
+    let stop = (): void => {};
+    const aborted = new Promise<void>((resolve) => (stop = resolve));
+    signal?.addEventListener("abort", stop);
+    await Promise.race([this.nextPromise(), aborted]);
+    signal?.removeEventListener("abort", stop);
+  }
+
+  private nextPromise(): Promise<void> {
     return (this.promise ??= new Promise((resolve) => {
       this.wake = resolve;
     }));

@@ -120,7 +120,7 @@ export class Connection {
       if (this.isClosed) throw new ClosedResourceError();
       if (this.raw.isClosed()) throw this.broken();
       if (this.isThere) return;
-      await Promise.race([this.change.nextPromise(), aborted(signal)]);
+      await this.change.changeOrAbort(signal);
     }
   }
 
@@ -154,13 +154,6 @@ function isRefusal(error: unknown, hasAnswered: boolean): error is Error {
 /** By its name: the library does not export the class. */
 function isNotEnabled(error: unknown): error is Error {
   return error instanceof Error && error.name === "JetStreamNotEnabled";
-}
-
-/** Once the signal is aborted; never, if it never is. */
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    signal?.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** The addresses without their passwords. */

@@ -95,7 +95,8 @@ export class RedisConnection {
     this.isClosed = true;
     this.client.disconnect();
     this.change.happened();
-    while (this.client.status !== "end" && this.client.status !== "wait") await this.change.nextPromise();
+    while (this.client.status !== "end" && this.client.status !== "wait")
+      await this.change.changeOrAbort(undefined);
   }
 
   private async ready(signal: AbortSignal | undefined): Promise<void> {
@@ -104,7 +105,7 @@ export class RedisConnection {
       if (this.isClosed) throw new ClosedResourceError();
       if (this.client.status === "ready") return;
       if (this.client.status === "end") throw this.broken();
-      await Promise.race([this.change.nextPromise(), aborted(signal)]);
+      await this.change.changeOrAbort(signal);
     }
   }
 
@@ -130,13 +131,6 @@ export class RedisConnection {
       { cause: this.gone(this.lastError) },
     );
   }
-}
-
-/** Once the signal is aborted; never, if it never is. */
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    signal?.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** The URL without its password. */
