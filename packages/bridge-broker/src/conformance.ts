@@ -242,8 +242,11 @@ const rules: readonly Rule[] = [
     },
   },
   {
-    rule: "after so many deliveries a message goes to the handler of poison, and the others go on",
-    options: (letters) => ({ poison: { after: 2, handle: (letter) => void letters.push(letter) } }),
+    rule: "after so many deliveries a message goes to the handler of poison, once, and the others go on",
+    options: (letters) => ({
+      redeliverAfter: 3 * aWhile,
+      poison: { after: 2, handle: (letter) => void letters.push(letter) },
+    }),
     *body(ends) {
       const { sender, receiver, letters } = ends;
       yield* sender.send(1);
@@ -254,7 +257,8 @@ const rules: readonly Rule[] = [
       }
       yield* sender.send(2);
       assert.deepEqual(yield* receiveAndAck(receiver, 1), [2]);
-      assert(yield* isEmpty(ends));
+      // Longer than its time: it has really gone.
+      assert(!(yield* happensWithin(ends.pass, 5 * aWhile, receiver.receive())));
       assert.deepEqual(
         letters.map(({ value, deliveries }) => [value, deliveries]),
         [[1, 2]],
@@ -299,6 +303,18 @@ const rules: readonly Rule[] = [
         }
       });
       assert.deepEqual(got, upTo(30));
+    },
+  },
+  {
+    rule: "what comes for a receive that has given up is there for the next one",
+    options: { redeliverAfter: 1_000 },
+    *body({ sender, receiver, pass }) {
+      assert(!(yield* happensWithin(pass, 5, receiver.receive())));
+      yield* sender.send(1);
+      yield* pass(aWhile);
+      const delivery = yield* receiver.receive();
+      assert.deepEqual([delivery.value, delivery.deliveries], [1, 1]);
+      yield* delivery.ack();
     },
   },
   {
