@@ -300,9 +300,9 @@ class MemoryDelivery<T> implements Delivery<T> {
   private *doKeep(): Coroutine<never> {
     const { queue } = this.receiver;
     for (;;) {
+      yield* sleep(queue.limits.redeliverAfter / wordsInTime);
       yield* this.enter();
       queue.extend(this);
-      yield* sleep(queue.limits.redeliverAfter / wordsInTime);
     }
   }
 

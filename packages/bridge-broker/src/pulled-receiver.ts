@@ -261,8 +261,8 @@ class PulledDelivery<T> implements Delivery<T> {
     // The broker's time, which passes also where that of the loop stands still.
     const pause = this.receiver.limits.redeliverAfter / wordsInTime;
     for (;;) {
-      yield* this.receiver.settle(this.message, "working");
       yield* fromPromise((signal) => delay(pause, undefined, { signal }));
+      yield* this.receiver.settle(this.message, "working");
     }
   }
 }
