@@ -18,7 +18,7 @@ const sources = [
   "README.md",
   "docs/**/*.md",
   "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop,testing,bridge-broker}/src/**/*.ts",
+  "packages/{core,kernel,native,anyloop,testing,bridge-broker,io}/src/**/*.ts",
 ];
 
 interface Example {
@@ -58,9 +58,20 @@ const modules: readonly [string, object][] = [
   ["@anyloop/testing", testing],
 ];
 
+/** Names that the example has already: what it imports and what it declares. */
+function namesIn(code: string): Set<string> {
+  const imported = [...code.matchAll(/import \{([^}]*)\}/g)].flatMap(
+    ([, names = ""]) => names.match(/\w+/g) ?? [],
+  );
+  const declared = [...code.matchAll(/\b(?:const|let|class|function\*?) (\w+)/g)].map(
+    ([, name = ""]) => name,
+  );
+  return new Set([...imported, ...declared]);
+}
+
 function program(code: string): string {
-  if (/from "@?anyloop/.test(code)) return code;
-  const seen = new Set<string>();
+  if (/(from|import) "anyloop/.test(code)) return code;
+  const seen = namesIn(code);
   const imports = modules.map(([from, module]) => {
     const names = Object.keys(module).filter(
       (name) => !seen.has(name) && new RegExp(`\\b${name}\\b`).test(code),
@@ -100,5 +111,5 @@ for (const { file, line, code } of examples) {
       .split("\n")
       .filter((text) => text !== "");
     expectHere(lines).toEqual(promised(code));
-  });
+  }, 30_000);
 }

@@ -70,5 +70,6 @@ export {
   type RunInWorkerOptions,
   threadLimiter,
 } from "./run-in-worker.ts";
-export { threadChannel, type ThreadPort, type ThreadStream } from "./thread-channel.ts";
+export { threadChannel, type ThreadPort, type ThreadStream, threadStream } from "./thread-channel.ts";
 export type { ModuleFunction } from "./travel.ts";
+export { type BlockingStep, detectBlocking } from "./detect-blocking.ts";

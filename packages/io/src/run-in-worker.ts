@@ -13,12 +13,14 @@ import {
   type Held,
   type Operation,
   operation,
+  race,
   type TaskGroup,
   taskGroup,
   UsageError,
 } from "@anyloop/core";
+import { suspendOnHost } from "@anyloop/core/lowlevel";
 import { bodyOf, type Outcome, performCall } from "./callback.ts";
-import { portOf } from "./thread-channel.ts";
+import { type UnsentPort, unsentPort } from "./thread-channel.ts";
 import { type ModuleFunction, type Travelling, travelling } from "./travel.ts";
 import { startProcess, startThread } from "./worker-link.ts";
 import { type PooledWorker, WorkerPool } from "./worker-pool.ts";
@@ -33,7 +35,12 @@ export interface RunInWorkerOptions {
    * or process is ended, and the caller leaves when it has.
    */
   readonly cancel?: "wait" | "abandon" | "terminate" | undefined;
+  /** What is among the arguments and is moved to the thread instead of cloned: buffers, ports. Not to a process. */
+  readonly transfer?: readonly Transferable[] | undefined;
 }
+
+/** Longest delay that hosts keep, in milliseconds. */
+const longestDelay = 2_147_483_647;
 
 const threads = new WorkerPool(startThread);
 const processes = new WorkerPool(startProcess);
@@ -51,6 +58,7 @@ class WorkerCall {
   private readonly args: readonly SentArgument[];
   private readonly transfer: readonly Transferable[];
   private readonly bodies: readonly AnyFunction[];
+  private readonly channels: readonly UnsentPort[];
   private hasBegun = false;
 
   /** @throws UsageError for what cannot travel. */
@@ -58,43 +66,57 @@ class WorkerCall {
     pool: WorkerPool,
     work: AnyFunction | ModuleFunction,
     args: readonly unknown[],
-    cancel: RunInWorkerOptions["cancel"],
+    { cancel, transfer = [] }: RunInWorkerOptions,
   ) {
     this.pool = pool;
     this.cancel = cancel;
     this.work = travelling(work);
     const bodies: AnyFunction[] = [];
-    const transfer: Transferable[] = [];
+    const channels: UnsentPort[] = [];
     this.args = args.map((argument): SentArgument => {
       const body = bodyOf(argument);
       if (body !== undefined) return { kind: "callback", index: bodies.push(body) - 1 };
-      const channel = portOf(argument);
+      const channel = unsentPort(argument);
       if (channel === undefined) return { kind: "value", value: argument };
-      if (pool === processes)
-        throw new UsageError("A threadChannel leads to a thread. Use runInThread, or callbacks.");
-      transfer.push(channel.port);
+      channels.push(channel);
       return { kind: "channel", port: channel.port, capacity: channel.capacity };
     });
     this.bodies = bodies;
-    this.transfer = transfer;
+    this.channels = channels;
+    this.transfer = [...transfer, ...channels.map(({ port }) => port)];
+    if (pool === processes && this.transfer.length > 0) {
+      throw new UsageError(
+        "Nothing can be moved to a process, and no threadChannel leads to one. Use runInThread, or a callback.",
+      );
+    }
   }
 
   *perform(limiter: CapacityLimiter): Coroutine<unknown> {
-    const slot = yield* limiter.acquire();
+    const slot = yield* this.acquire(limiter);
     try {
-      if (this.bodies.length === 0) return yield* this.job(slot, undefined);
-      return yield* taskGroup((group) => this.job(slot, group), { name: "callbacks of a worker" });
+      if (this.bodies.length === 0) return yield* this.job(limiter, slot, undefined);
+      return yield* taskGroup((group) => this.job(limiter, slot, group), { name: "callbacks of a worker" });
     } finally {
       if (!this.hasBegun) slot.release();
     }
   }
 
-  private job(slot: Held, callbacks: TaskGroup | undefined): Operation<unknown> {
-    return fromPromise((signal) => this.begin(signal, slot, callbacks));
+  private acquire(limiter: CapacityLimiter): Operation<Held> {
+    // Abandoned jobs are nobody's to wait for but those who need their slots.
+    return this.pool.abandoned === 0 ? limiter.acquire() : race([limiter.acquire(), stay()]);
+  }
+
+  private job(limiter: CapacityLimiter, slot: Held, callbacks: TaskGroup | undefined): Operation<unknown> {
+    return fromPromise((signal) => this.begin(signal, limiter, slot, callbacks));
   }
 
   /** Hands the job over; from here on the slot is the job's. */
-  private begin(signal: AbortSignal, slot: Held, callbacks: TaskGroup | undefined): Promise<unknown> {
+  private begin(
+    signal: AbortSignal,
+    limiter: CapacityLimiter,
+    slot: Held,
+    callbacks: TaskGroup | undefined,
+  ): Promise<unknown> {
     const worker = this.pool.take();
     let ended: Promise<unknown>;
     try {
@@ -106,24 +128,26 @@ class WorkerCall {
       throw error;
     }
     this.hasBegun = true;
+    for (const { here } of this.channels) here.wentWith(ended);
     const free = (): void => {
       this.pool.giveBack(worker);
       slot.release();
     };
     ended.then(free, free);
-    return this.outcome(worker, ended, signal);
+    return this.outcome(worker, ended, signal, limiter);
   }
 
   private async outcome(
     worker: PooledWorker,
     ended: Promise<unknown>,
     signal: AbortSignal,
+    limiter: CapacityLimiter,
   ): Promise<unknown> {
     const aborted = new Promise<never>((_, reject) => {
       if (this.cancel !== "abandon" && this.cancel !== "terminate") return;
       signal.addEventListener("abort", () => {
         if (this.cancel === "terminate") worker.terminate();
-        else worker.abandon();
+        else this.pool.abandon(worker, ended, limiter.statistics().tasksWaiting > 0);
         if (this.cancel === "abandon") reject(signal.reason);
       });
     });
@@ -176,12 +200,23 @@ class WorkerCall {
 
 type AnyFunction = (...args: never[]) => unknown;
 
+/** Keeps the process, and its clock as it is, while a slot is waited for. */
+function stay(): Operation<never> {
+  return suspendOnHost<never>(function slotOfWorker() {
+    const timer = setInterval(() => {}, longestDelay);
+    return () => {
+      clearInterval(timer);
+      return true;
+    };
+  });
+}
+
 const inThread = operation(function* runInThread(
   work: AnyFunction | ModuleFunction,
   args: readonly unknown[],
   options: RunInWorkerOptions,
 ): Coroutine<unknown> {
-  return yield* new WorkerCall(threads, work, args, options.cancel).perform(options.limiter ?? threadLimiter);
+  return yield* new WorkerCall(threads, work, args, options).perform(options.limiter ?? threadLimiter);
 });
 
 const inProcess = operation(function* runInProcess(
@@ -189,9 +224,7 @@ const inProcess = operation(function* runInProcess(
   args: readonly unknown[],
   options: RunInWorkerOptions,
 ): Coroutine<unknown> {
-  return yield* new WorkerCall(processes, work, args, options.cancel).perform(
-    options.limiter ?? processLimiter,
-  );
+  return yield* new WorkerCall(processes, work, args, options).perform(options.limiter ?? processLimiter);
 });
 
 /**

@@ -1,10 +1,10 @@
 /**
- * Channels of objects between a run and a thread.
+ * Streams of objects between a run and a thread.
  *
  * Invariant: as in `channel-end.ts`, which both ends use; here an item is taken or sent in the very step in which the
  * operation completes, so a cancelled one did not happen.
  */
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 import {
   BrokenResourceError,
   ClosedResourceError,
@@ -24,8 +24,11 @@ import { ObjectReceiver } from "./object-receiver.ts";
 /** Our end of a channel. */
 export interface ThreadStream<in Sent, out Received>
   extends ObjectSendStream<Sent>, ObjectReceiveStream<Received> {
-  /** Hands a clone over; waits first while `capacity` items are not taken yet. @throws UsageError for what cannot be cloned. */
-  send(item: Sent): Operation<void>;
+  /**
+   * Hands a clone over, or what is named in `transfer` itself; waits first while `capacity` items are not taken yet.
+   * @throws UsageError for what cannot be cloned; ClosedResourceError, BrokenResourceError.
+   */
+  send(item: Sent, transfer?: readonly Transferable[]): Operation<void>;
   /** Ends the sending direction; the thread sees the end and can still answer. */
   sendEof(): Operation<void>;
 }
@@ -33,14 +36,15 @@ export interface ThreadStream<in Sent, out Received>
 /** The end of a channel that a thread has. It is closed when the thread's function has ended. */
 export interface ThreadPort<in Sent, out Received> extends AsyncIterable<Received> {
   /** Waits while `capacity` items are not taken yet. */
-  send(item: Sent): Promise<void>;
+  send(item: Sent, transfer?: readonly Transferable[]): Promise<void>;
   /** Rejects with an error whose `name` is "EndOfStream" when nothing more will come. */
   receive(): Promise<Received>;
   sendEof(): void;
   close(): void;
 }
 
-const defaultCapacity = 16;
+/** So much that a turn of the other thread, some 20 µs, is worth its while. */
+const defaultCapacity = 1024;
 
 class ThreadStreamEnd<Sent, Received>
   extends ObjectReceiver<Received>
@@ -51,16 +55,31 @@ class ThreadStreamEnd<Sent, Received>
   private readonly end: ChannelEnd;
   private state: "open" | "ended" | "closed" = "open";
   private waiting = 0;
+  /** The job that has the other end, once it has. */
+  private job: Promise<unknown> | undefined = undefined;
+  /** What the thread of the other end died of. */
+  private cause: unknown = undefined;
 
   constructor(port: MessagePort, capacity: number) {
     super();
     this.port = port;
-    this.end = openChannelEnd(port, capacity, this.change.happened);
+    this.end = openChannelEnd(port, capacity, this.change.happened, () => this.lost());
     port.unref();
   }
 
-  send(item: Sent): Operation<void> {
-    return perform(this, this.doSend, item);
+  /** The other end went to a thread that does this job. It breaks the channel with the cause if its thread dies. */
+  wentWith(job: Promise<unknown>): void {
+    this.job = job;
+    job.catch((error: unknown) => {
+      // Any other error is the function's own: the port then says itself that it is closed.
+      if (!(error instanceof BrokenResourceError)) return;
+      this.cause = error;
+      this.end.lose();
+    });
+  }
+
+  send(item: Sent, transfer: readonly Transferable[] = []): Operation<void> {
+    return perform(this, this.doSend, item, transfer);
   }
 
   receive(): Operation<Received> {
@@ -75,16 +94,23 @@ class ThreadStreamEnd<Sent, Received>
     return perform(this, this.doClose);
   }
 
-  private *doSend(item: Sent): Coroutine<void> {
+  /** The port has closed without a word. If its thread died, that is known in a moment, and then why. */
+  private lost(): void {
+    const lose = (): void => this.end.lose();
+    if (this.job === undefined) lose();
+    else this.job.then(lose, lose);
+  }
+
+  private *doSend(item: Sent, transfer: readonly Transferable[]): Coroutine<void> {
     yield* checkpointIfCancelled();
     for (;;) {
       if (this.state !== "open") throw new ClosedResourceError();
-      if (this.end.isGone) throw gone();
+      if (this.end.isGone) throw this.gone();
       if (this.end.room > 0) break;
       yield* this.waitForChange();
     }
     try {
-      this.end.post(item);
+      this.end.post(item, transfer);
     } catch (error) {
       throw new UsageError(`This item cannot be sent to a thread: ${String(error)}`, { cause: error });
     }
@@ -94,9 +120,9 @@ class ThreadStreamEnd<Sent, Received>
     yield* checkpointIfCancelled();
     for (;;) {
       if (this.state === "closed") throw new ClosedResourceError();
-      if (this.end.inbox.length > 0) return this.end.take() as Received;
+      if (this.end.waiting > 0) return this.end.take() as Received;
       if (this.end.hasEnded) throw new EndOfStream();
-      if (this.end.isGone) throw gone();
+      if (this.end.isGone) throw this.gone();
       yield* this.waitForChange();
     }
   }
@@ -126,33 +152,68 @@ class ThreadStreamEnd<Sent, Received>
       if (--this.waiting === 0) this.port.unref();
     }
   }
-}
 
-function gone(): BrokenResourceError {
-  return new BrokenResourceError("The other end of the channel is closed, or its thread is gone.");
+  private gone(): BrokenResourceError {
+    return new BrokenResourceError("The other end of the channel is closed, or its thread is gone.", {
+      cause: this.cause,
+    });
+  }
 }
 
 /** What stands for the thread's end until it has got there. */
 class UnsentPort {
   readonly port: MessagePort;
   readonly capacity: number;
+  readonly here: { wentWith(job: Promise<unknown>): void };
 
-  constructor(port: MessagePort, capacity: number) {
+  constructor(port: MessagePort, capacity: number, here: UnsentPort["here"]) {
     this.port = port;
     this.capacity = capacity;
+    this.here = here;
   }
 }
 
-/** The port of a channel's far end; undefined for anything else. */
-export function portOf(
-  argument: unknown,
-): { readonly port: MessagePort; readonly capacity: number } | undefined {
+export type { UnsentPort };
+
+/** The far end of a channel, on its way; undefined for anything else. */
+export function unsentPort(argument: unknown): UnsentPort | undefined {
   return argument instanceof UnsentPort ? argument : undefined;
+}
+
+function checkCapacity(capacity: number): void {
+  if (!Number.isInteger(capacity) || capacity < 1)
+    throw new UsageError(`The capacity is ${String(capacity)}. Give a whole number, 1 or more.`);
+}
+
+/**
+ * Makes a stream of a `MessagePort`; the other port needs one as well, of the same capacity. For threads of one's own:
+ * what `runInThread` starts is given an end by `threadChannel`. The port keeps the process only while a task waits for it.
+ *
+ * ```ts
+ * import { threadStream } from "@anyloop/io";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * const [left, right] = [threadStream<string>(port1), threadStream<string>(port2)];
+ * await left.send("over there");
+ * console.log(await right.receive()); // over there
+ * await left.close();
+ * await right.close();
+ * ```
+ *
+ * @throws UsageError for a capacity that cannot be.
+ */
+export function threadStream<Sent, Received = Sent>(
+  port: MessagePort,
+  capacity: number = defaultCapacity,
+): ThreadStream<Sent, Received> {
+  checkCapacity(capacity);
+  return new ThreadStreamEnd(port, capacity);
 }
 
 /**
  * Makes a channel between this run and a thread: the first end is ours, the second is to be passed, once, as an argument
- * of `runInThread`. At most `capacity` (16 if not given) items of one direction are on their way or not yet taken.
+ * of `runInThread`. At most `capacity` (1024 if not given) items of one direction are on their way or not yet taken. What
+ * is sent in one turn of the loop travels as one message. If the thread dies, the channel breaks with the cause.
  *
  * ```ts
  * import { runInThread, threadChannel, type ThreadPort } from "@anyloop/io";
@@ -175,9 +236,9 @@ export function portOf(
 export function threadChannel<ToThread, FromThread = ToThread>(
   capacity: number = defaultCapacity,
 ): [here: ThreadStream<ToThread, FromThread>, there: ThreadPort<FromThread, ToThread>] {
-  if (!Number.isInteger(capacity) || capacity < 1)
-    throw new UsageError(`The capacity is ${String(capacity)}. Give a whole number, 1 or more.`);
+  checkCapacity(capacity);
   const { port1, port2 } = new MessageChannel();
-  const there: unknown = new UnsentPort(port2, capacity);
-  return [new ThreadStreamEnd(port1, capacity), there as ThreadPort<FromThread, ToThread>];
+  const here = new ThreadStreamEnd<ToThread, FromThread>(port1, capacity);
+  const there: unknown = new UnsentPort(port2, capacity, here);
+  return [here, there as ThreadPort<FromThread, ToThread>];
 }

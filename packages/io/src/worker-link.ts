@@ -27,6 +27,13 @@ export interface WorkerLink {
   kill(): void;
 }
 
+/** What it evaluates cannot import modules, but modules that are spelled out can. */
+const isDeno = "Deno" in globalThis;
+
+function moduleOf(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
 type Listener = (message: WorkerMessage) => void;
 
 /** `link` is the text of what `serveJobs` takes. `import` is written here, where no tool that builds us rewrites it. */
@@ -43,13 +50,20 @@ const threadProgram = (): string => `
   const { parentPort } = process.getBuiltinModule("node:worker_threads");
   ${program("{ post: (message) => parentPort.postMessage(message), listen: (handler) => parentPort.on('message', handler) }")}`;
 
+/** Deno sends a process what cannot be cloned, and the other side dies of it. Self-contained. */
+function sendable<T extends object>(message: T): T {
+  return "Deno" in globalThis ? structuredClone(message) : message;
+}
+
 /** It ends with us: when we are gone the channel between us is. */
 const processProgram = (): string => `
   process.on("disconnect", () => process.exit());
-  ${program("{ post: (message) => process.send(message), listen: (handler) => process.on('message', handler) }")}`;
+  ${program(`{ post: (message) => process.send((${sendable.toString()})(message)), listen: (handler) => process.on('message', handler) }`)}`;
 
 export function startThread(listener: Listener): WorkerLink {
-  const worker = new Worker(threadProgram(), { eval: true });
+  const worker = isDeno
+    ? new Worker(new URL(moduleOf(threadProgram())))
+    : new Worker(threadProgram(), { eval: true });
   let error: unknown;
   worker.on("message", listener);
   worker.on("error", (thrown) => {
@@ -84,7 +98,10 @@ function flags(): string[] {
 }
 
 export function startProcess(listener: Listener): WorkerLink {
-  const child = spawn(process.execPath, [...flags(), "-e", processProgram()], {
+  const args = isDeno
+    ? ["run", "-A", "--quiet", moduleOf(processProgram())]
+    : [...flags(), "-e", processProgram()];
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced",
     windowsHide: true,
@@ -109,11 +126,12 @@ export function startProcess(listener: Listener): WorkerLink {
   });
   return {
     ended,
-    post: (message) => void child.send(message),
+    post: (message) => void child.send(sendable(message)),
     keep(alive) {
       const act = alive ? "ref" : "unref";
       child[act]();
-      child.channel?.[act]();
+      // Bun's has neither, and keeps nothing alive.
+      child.channel?.[act]?.();
     },
     kill,
   };

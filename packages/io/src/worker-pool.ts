@@ -108,6 +108,8 @@ export type { PooledWorker };
 export class WorkerPool {
   /** How many jobs are done at once, where a call brings no limiter of its own. */
   readonly limiter: CapacityLimiter = new CapacityLimiter(availableParallelism());
+  /** How many do jobs that nobody waits for. */
+  abandoned = 0;
   private readonly start: Start;
   /** The one used last comes first: the others may have their rest. */
   private readonly idle: PooledWorker[] = [];
@@ -121,6 +123,14 @@ export class WorkerPool {
       if (worker.isUsable) return worker;
     }
     return new PooledWorker(this.start);
+  }
+
+  /** Its job goes on, and keeps the process only if somebody needs its slot. */
+  abandon(worker: PooledWorker, ended: Promise<unknown>, isNeeded: boolean): void {
+    this.abandoned++;
+    const end = (): void => void this.abandoned--;
+    ended.then(end, end);
+    if (!isNeeded) worker.abandon();
   }
 
   giveBack(worker: PooledWorker): void {

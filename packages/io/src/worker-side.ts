@@ -4,6 +4,7 @@
  * Invariant: its functions are self-contained. They get there as source, so that there is no second entry file which a
  * bundler would have to know of; whatever they use is an argument or a global.
  */
+import type { Transferable } from "node:worker_threads";
 import type { ChannelEnd, openChannelEnd } from "./channel-end.ts";
 
 /** What a job's argument is sent as. */
@@ -17,6 +18,8 @@ export interface SentError {
   readonly error: unknown;
   readonly name: string | undefined;
   readonly properties: Readonly<Record<string, unknown>>;
+  /** Bun's clones lose it. */
+  readonly cause: SentError | undefined;
   /** The variable that a function which came as source did not find. */
   readonly unbound: string | undefined;
 }
@@ -64,7 +67,8 @@ interface Tools {
 /** Self-contained. `source` is that of the function which threw it, if it came as source. */
 export function describeError(error: unknown, source?: string): SentError {
   const properties: Record<string, unknown> = {};
-  if (!(error instanceof Error)) return { error, name: undefined, properties, unbound: undefined };
+  if (!(error instanceof Error))
+    return { error, name: undefined, properties, cause: undefined, unbound: undefined };
   for (const [key, value] of Object.entries(error)) {
     if (typeof value !== "object" && typeof value !== "function") properties[key] = value;
   }
@@ -72,14 +76,22 @@ export function describeError(error: unknown, source?: string): SentError {
     source !== undefined && error instanceof ReferenceError
       ? /^(?:Can't find variable: )?([\w$]+)(?: is not defined|$)/.exec(error.message)?.[1]
       : undefined;
-  return { error, name: error.name, properties, unbound };
+  const cause = error.cause instanceof Error ? describeError(error.cause) : undefined;
+  return { error, name: error.name, properties, cause, unbound };
 }
 
 /** Self-contained. */
-export function restoreError({ error, name, properties }: SentError): unknown {
+export function restoreError({ error, name, properties, cause }: SentError): unknown {
   if (!(error instanceof Error)) return error;
   if (name !== undefined && error.name !== name) {
     Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  }
+  if (cause !== undefined) {
+    Object.defineProperty(error, "cause", {
+      value: restoreError(cause),
+      configurable: true,
+      writable: true,
+    });
   }
   return Object.assign(error, properties);
 }
@@ -132,7 +144,7 @@ export function serveJobs(
     });
     let state: "open" | "ended" | "closed" = "open";
     const self = {
-      async send(item: unknown): Promise<void> {
+      async send(item: unknown, transfer?: readonly Transferable[]): Promise<void> {
         for (;;) {
           if (state !== "open")
             throw named("ClosedResourceError", "This end of the channel was closed before.");
@@ -140,13 +152,13 @@ export function serveJobs(
           if (end.room > 0) break;
           await change;
         }
-        end.post(item);
+        end.post(item, transfer);
       },
       async receive(): Promise<unknown> {
         for (;;) {
           if (state === "closed")
             throw named("ClosedResourceError", "This end of the channel was closed before.");
-          if (end.inbox.length > 0) return end.take();
+          if (end.waiting > 0) return end.take();
           if (end.hasEnded) throw named("EndOfStream", "The channel has ended: nothing more will come.");
           if (end.isGone) throw named("BrokenResourceError", "The other end of the channel is gone.");
           await change;
@@ -160,15 +172,18 @@ export function serveJobs(
         if (state !== "closed") end.close();
         state = "closed";
       },
-      async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
-        for (;;) {
-          try {
-            yield await self.receive();
-          } catch (error) {
-            if ((error as Error).name === "EndOfStream") return;
-            throw error;
-          }
-        }
+      /** By hand: an async generator would take three promises for each item, and close what was left by `break`. */
+      [Symbol.asyncIterator](): AsyncIterator<unknown> {
+        return {
+          async next(): Promise<IteratorResult<unknown, undefined>> {
+            try {
+              return { done: false, value: await self.receive() };
+            } catch (error) {
+              if ((error as Error).name === "EndOfStream") return { done: true, value: undefined };
+              throw error;
+            }
+          },
+        };
       },
     };
     return self;

@@ -1,0 +1,2 @@
+export const double = (value) => value * 2;
+export default () => "the default";
