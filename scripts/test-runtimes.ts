@@ -29,6 +29,9 @@ const pinnedNodeOnly = [
   "packages/anyloop/test/{bundle,examples}.node.test.ts",
   "packages/testing/test/vitest/{failing,examples}.node.test.ts",
   "apps/fetch/test/main.node.test.ts",
+  "apps/pipeline/test/pipeline.node.test.ts",
+  "packages/bridge-{redis,nats}/test/*-faults.node.test.ts",
+  "packages/bridge-broker/test/broker-examples.node.test.ts",
 ];
 
 /** A little of core, kernel and native: whether they work in a runtime at all. */

@@ -18,7 +18,7 @@ const sources = [
   "README.md",
   "docs/**/*.md",
   "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop,testing,io,http}/src/**/*.ts",
+  "packages/{core,kernel,native,anyloop,testing,io,http,bridge-broker}/src/**/*.ts",
 ];
 
 interface Example {
