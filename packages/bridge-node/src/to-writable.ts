@@ -82,7 +82,8 @@ class WritableOutlet<T> implements BridgeSendStream<T> {
     this.isClosed = true;
     if (this.broken !== undefined) return false;
     this.detach();
-    return true;
+    // Destroyed by the other side, which was about to be told here.
+    return !this.writable.destroyed;
   }
 
   private *doClose(): Coroutine<void> {
@@ -102,7 +103,8 @@ class WritableOutlet<T> implements BridgeSendStream<T> {
 /** Ends the stream; settles once it has written everything. */
 function ended(writable: Writable): Promise<void> {
   const end = new Promise<void>((resolve, reject) => {
-    finished(writable, { readable: false, cleanup: true }, (error) => {
+    const stopWatching = finished(writable, { readable: false }, (error) => {
+      stopWatching();
       if (error == null) resolve();
       else reject(error);
     });

@@ -214,6 +214,8 @@ export function afterTheRun(make: Make, options: MatrixOptions): ConformanceCase
             ? error !== undefined
             : caused(error, (cause) => cause instanceof RunFinishedError);
         check(isRefused, `write() gave ${String(error)}.`);
+        // What the foreign side was told it deals with in a turn of its own.
+        await new Promise<void>(hostTurn);
         checkSame(foreign?.listeners(), 0, "Listeners after the run");
       }
     }),
