@@ -35,11 +35,11 @@ function failureBy<E>(toFailure: (error: unknown) => E, error: unknown): Effect.
  * console.log(await Effect.runPromise(answer)); // 42
  * ```
  */
+export function toEffect<T, E>(work: Work<T>, options: ToEffectOptions<E>): Effect.Effect<T, E>;
 export function toEffect<T>(
   work: Work<T>,
   options?: Pick<RunOptions, "backend" | "name">,
 ): Effect.Effect<T, unknown>;
-export function toEffect<T, E>(work: Work<T>, options: ToEffectOptions<E>): Effect.Effect<T, E>;
 export function toEffect<T>(
   work: Work<T>,
   { catch: toFailure = (error) => error, ...options }: Partial<ToEffectOptions<unknown>> = {},

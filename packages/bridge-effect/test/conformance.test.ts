@@ -58,10 +58,10 @@ function streamIn(group: TaskGroup): InwardBridge {
             Queue.shutdownUnsafe(queue);
           }),
       );
-      return Stream.fromQueue(queue as Queue.Queue<number, unknown>);
+      return Stream.fromQueue(queue);
     }),
   );
-  const ours = closeWith(group, fromStream(items as Stream.Stream<number, unknown>));
+  const ours = closeWith(group, fromStream(items));
   const foreign = offering(queue, () => running);
   return { ours, foreign };
 }
@@ -85,7 +85,7 @@ function streamOut(): OutwardBridge {
     const exit = await Effect.runPromiseExit(pull);
     if (Exit.isSuccess(exit)) {
       rest = [...exit.value];
-      return read();
+      return await read();
     }
     leave();
     if (Pull.isDoneCause(exit.cause)) return { done: true, value: undefined };
