@@ -1,7 +1,7 @@
 /**
  * What a value pays for going over a bridge, against the queue that its own world has for the same way: a producer and a
  * consumer, joined once by the peer alone and once by the bridge. Run it alone: `node --conditions=@anyloop/source
- * apps/bench/src/bridges.ts [items] [rounds]`. Contestants take turns; the median round of each counts.
+ * apps/bench/src/bridges.ts [items] [rounds] [part of a name]`. Contestants take turns; the median round of each counts.
  */
 import { EventEmitter, on } from "node:events";
 import { PassThrough } from "node:stream";
@@ -25,11 +25,19 @@ import {
   setDefaultBackend,
 } from "anyloop";
 import { Effect, Queue, Stream } from "effect";
-import { createChannel, createQueue, each, run as runEffection, spawn, type Stream as Theirs } from "effection";
+import {
+  createChannel,
+  createQueue,
+  each,
+  run as runEffection,
+  spawn,
+  type Stream as Theirs,
+} from "effection";
 import { asapScheduler, observeOn, Subject } from "rxjs";
 
 const items = Number(process.argv[2] ?? 20_000);
 const rounds = Number(process.argv[3] ?? 11);
+const only = process.argv[4] ?? "";
 /** What the peers' queues hold where one can say; ours hold as much. */
 const capacity = 16;
 
@@ -263,7 +271,9 @@ const contests: readonly Contest[] = [
     peer: async () => {
       const target = new EventTarget();
       const events = on(target, "item");
-      const emitting = emitAll((item) => void target.dispatchEvent(new CustomEvent("item", { detail: item })));
+      const emitting = emitAll(
+        (item) => void target.dispatchEvent(new CustomEvent("item", { detail: item })),
+      );
       let [sum, count] = [0, 0];
       for await (const [event] of events as AsyncIterable<[CustomEvent<number>]>) {
         sum += event.detail;
@@ -516,9 +526,11 @@ function median(values: readonly number[]): number {
 void [createQueue, spawn];
 for (const backend of [kernel(), native()]) {
   setDefaultBackend(backend);
-  console.log(`\nour side on ${backend.name}, ns an item, medians of ${String(rounds)} rounds of ${String(items)}`);
+  console.log(
+    `\nour side on ${backend.name}, ns an item, medians of ${String(rounds)} rounds of ${String(items)}`,
+  );
   console.log(`${"".padEnd(48)}${"peer".padStart(8)}${"bridge".padStart(8)}  ratio`);
-  for (const { name, peer, bridge, first = 0 } of contests) {
+  for (const { name, peer, bridge, first = 0 } of contests.filter(({ name }) => name.includes(only))) {
     const expected = (items * (items - 1)) / 2 + first * items;
     const times: { peer: number[]; bridge: number[] } = { peer: [], bridge: [] };
     await timed(peer, expected);

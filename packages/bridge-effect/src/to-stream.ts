@@ -44,7 +44,7 @@ function takeChunk<A>(queue: UniversalQueue<A>): Pull.Pull<Chunk<A>, unknown> {
  * ```
  */
 export function stream<A>(): [send: BridgeSendStream<A>, stream: Stream.Stream<A, unknown>] {
-  const queue = new UniversalQueue<A>({ capacity: between });
+  const queue = new UniversalQueue<A>({ capacity: between, wake: "at-once" });
   const close = Effect.sync(() => queue.close(new ClosedResourceError("The Effect stream has been left.")));
   const taken = Stream.fromPull(Effect.succeed(takeChunk(queue)));
   return [sendingEnd(queue), Stream.ensuring(taken, close)];

@@ -71,7 +71,7 @@ class QueueSubscription<T> implements Subscription<T, void> {
  * ```
  */
 export function stream<T>(): [send: BridgeSendStream<T>, stream: Stream<T, void>] {
-  const queue = new UniversalQueue<T>({ capacity: between });
+  const queue = new UniversalQueue<T>({ capacity: between, wake: "at-once" });
   const subscribed = resource<Subscription<T, void>>(function* (provide) {
     try {
       yield* provide(new QueueSubscription(queue));
@@ -104,7 +104,7 @@ class SignalOutlet<T> extends Outlet<T> {
     this.signal.send(item);
   }
 
-  protected finish(): void {
+  protected finish(): undefined {
     // A signal has an end and no failure.
     this.signal.close();
   }

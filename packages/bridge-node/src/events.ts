@@ -104,7 +104,7 @@ class EventOutlet<A extends readonly unknown[]> extends Outlet<A> {
     this.emitter.emit(this.name, ...args);
   }
 
-  protected finish(): void {
+  protected finish(): undefined {
     // An emitter has no end and no failure of its own.
   }
 }

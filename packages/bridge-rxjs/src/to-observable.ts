@@ -67,7 +67,7 @@ class Emission<T> implements Waiter<T> {
  * ```
  */
 export function observable<T>(): [send: BridgeSendStream<T>, observable: Observable<T>] {
-  const queue = new UniversalQueue<T>({ capacity: beforeSubscribed });
+  const queue = new UniversalQueue<T>({ capacity: beforeSubscribed, wake: "at-once" });
   const emitted = new Observable<T>((subscriber) => {
     const emission = new Emission(queue, subscriber);
     subscriber.add(() => emission.stop());

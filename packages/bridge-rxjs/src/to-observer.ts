@@ -14,7 +14,7 @@ class ObserverOutlet<T> extends Outlet<T> {
     this.observer.next(item);
   }
 
-  protected finish(failure: { readonly error: unknown } | undefined): void {
+  protected finish(failure: { readonly error: unknown } | undefined): undefined {
     if (failure === undefined) this.observer.complete();
     else this.observer.error(failure.error);
   }

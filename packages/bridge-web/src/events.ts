@@ -69,7 +69,7 @@ class EventOutlet<T> extends Outlet<T> {
     this.target.dispatchEvent(this.toEvent(item));
   }
 
-  protected finish(): void {
+  protected finish(): undefined {
     // A target has no end and no failure of its own.
   }
 }

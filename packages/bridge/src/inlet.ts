@@ -53,7 +53,7 @@ export abstract class Inlet<T> extends ReceiveStreamBase<T> implements BridgeRec
     if (!overflows.has(whenFull)) {
       throw new UsageError(`whenFull is ${whenFull as string}. Give "fail", "drop-newest" or "drop-oldest".`);
     }
-    this.queue = new UniversalQueue({ capacity });
+    this.queue = new UniversalQueue({ capacity, wake: "at-once" });
     this.queue.wanted = () => this.want();
     this.whenFull = whenFull;
     this.isPulling = false;
