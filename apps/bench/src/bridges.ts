@@ -239,7 +239,12 @@ const contests: readonly Contest[] = [
     },
   },
   {
-    name: "async iterable in (for await)",
+    name: "async iterable in (ReadableStream.from)",
+    peer: () => readWeb(ReadableStream.from(generated())),
+    bridge: () => run(consume(ofWeb.fromAsyncIterable(generated()))),
+  },
+  {
+    name: "async iterable in (bare for await, no queue)",
     peer: () => readAll(generated()),
     bridge: () => run(consume(ofWeb.fromAsyncIterable(generated()))),
   },
@@ -524,7 +529,7 @@ function median(values: readonly number[]): number {
 }
 
 void [createQueue, spawn];
-for (const backend of [kernel(), native()]) {
+for (const backend of [kernel(), native()].filter(({ name }) => name.startsWith(process.argv[5] ?? ""))) {
   setDefaultBackend(backend);
   console.log(
     `\nour side on ${backend.name}, ns an item, medians of ${String(rounds)} rounds of ${String(items)}`,

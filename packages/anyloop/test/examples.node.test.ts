@@ -18,7 +18,7 @@ const sources = [
   "README.md",
   "docs/**/*.md",
   "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop,testing}/src/**/*.ts",
+  "packages/{core,kernel,native,anyloop,testing,bridge,bridge-*}/src/**/*.ts",
 ];
 
 interface Example {

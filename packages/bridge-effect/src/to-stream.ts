@@ -8,15 +8,18 @@ const between = 16;
 
 type Chunk<A> = readonly [A, ...A[]];
 
+function gather<A>(queue: UniversalQueue<A>, first: A): Chunk<A> {
+  const chunk: [A, ...A[]] = [first];
+  for (let left = queue.size; left > 0; left--) chunk.push(queue.getNowait());
+  return chunk;
+}
+
 /** Everything that is there, at least one item. */
 function takeChunk<A>(queue: UniversalQueue<A>): Pull.Pull<Chunk<A>, unknown> {
   return Effect.callback<Chunk<A>, unknown>((resume) => {
     const withdraw = queue.getWith({
-      resume(item) {
-        const chunk: [A, ...A[]] = [item];
-        while (queue.size > 0) chunk.push(queue.getNowait());
-        resume(Effect.succeed(chunk));
-      },
+      // Gathered a turn of the fiber's later: by then there is more than the one item that woke it.
+      resume: (item) => resume(Effect.andThen(Effect.yieldNow, () => Effect.sync(() => gather(queue, item)))),
       fail(error) {
         const failure = failureOf(error);
         resume(failure === undefined ? Cause.done() : Effect.fail(failure.error));
@@ -44,7 +47,7 @@ function takeChunk<A>(queue: UniversalQueue<A>): Pull.Pull<Chunk<A>, unknown> {
  * ```
  */
 export function stream<A>(): [send: BridgeSendStream<A>, stream: Stream.Stream<A, unknown>] {
-  const queue = new UniversalQueue<A>({ capacity: between, wake: "at-once" });
+  const queue = new UniversalQueue<A>({ capacity: between });
   const close = Effect.sync(() => queue.close(new ClosedResourceError("The Effect stream has been left.")));
   const taken = Stream.fromPull(Effect.succeed(takeChunk(queue)));
   return [sendingEnd(queue), Stream.ensuring(taken, close)];

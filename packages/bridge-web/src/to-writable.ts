@@ -8,8 +8,9 @@ class WritableOutlet<T> extends Outlet<T> {
   private isReleased = false;
   private readonly onReady = (): void => this.roomAgain();
   private readonly onFailure = (error: unknown): void => {
-    this.breakOff(error);
+    // In this order: whoever is told may go on before the call returns.
     this.release();
+    this.breakOff(error);
   };
 
   constructor(writable: WritableStream<T>) {

@@ -173,9 +173,10 @@ export class UniversalQueue<T> {
     while (this.items.size > 0) this.items.shift();
     const isStopped = this.supply === "open";
     if (isStopped) this.cause = reason;
+    // First whoever puts, who is told the reason; what puts items in may itself end the supply as it stops.
     this.putters.failAll(() => this.putProblem());
-    this.getters.failAll(() => this.getProblem());
     if (isStopped) this.onClose?.(reason);
+    this.getters.failAll(() => this.getProblem());
   }
 
   statistics(): UniversalQueueStatistics {
