@@ -16,10 +16,11 @@ export type Stop = () => void;
  * `AbortError`.
  *
  * ```ts
- * import { stat } from "node:fs";
+ * import { stat, type Stats } from "node:fs";
+ * import { run } from "anyloop";
  * import { fromCallback } from "@anyloop/bridge-node";
  *
- * const stats = await fromCallback<import("node:fs").Stats>((done) => stat(".", done));
+ * const stats = await run(fromCallback<Stats>((done) => stat(".", done)));
  * console.log(stats.isDirectory()); // true
  * ```
  *

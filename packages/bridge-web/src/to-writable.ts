@@ -53,7 +53,11 @@ class WritableOutlet<T> extends Outlet<T> {
  * import { use } from "anyloop";
  * import { toWritable } from "@anyloop/bridge-web";
  *
- * const sink = new WritableStream<string>({ write: (chunk) => console.log(chunk) });
+ * const sink = new WritableStream<string>({
+ *   write(chunk) {
+ *     console.log(chunk); // hello
+ *   },
+ * });
  * await use(toWritable(sink), function* (send) {
  *   yield* send.send("hello");
  * });
