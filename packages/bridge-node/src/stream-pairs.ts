@@ -10,6 +10,7 @@ import {
   UniversalQueue,
 } from "@anyloop/bridge";
 import { ClosedResourceError, type ObjectReceiveStream, type TaskGroup } from "@anyloop/core";
+import type { Waiter } from "@anyloop/core/lowlevel";
 import { destroyed } from "./end-of-stream.ts";
 
 /** Items that wait between the two ends: enough that each side works for a while before the other has its turn. */
@@ -22,12 +23,20 @@ export interface PairOptions {
 
 type Done = (error?: Error | null) => void;
 
-/** Node's `read`: hands on what there is until Node has enough, then waits for the next call. */
+/**
+ * Node's `read`: hands on what there is until Node has enough, then waits for one more. Node calls it again as soon as
+ * something was pushed, also while that one is still waited for.
+ */
 function readFrom<T>(queue: UniversalQueue<T>): (this: Readable) => void {
+  let isWaiting = false;
+  let waiter: Waiter<T> | undefined;
   return function read(this: Readable): void {
-    queue.getWith({
+    if (isWaiting) return;
+    while (queue.size > 0) if (!this.push(queue.getNowait())) return;
+    isWaiting = true;
+    waiter ??= {
       resume: (item) => {
-        // Told to go on, Node calls again by itself.
+        isWaiting = false;
         this.push(item);
       },
       fail: (error) => {
@@ -35,7 +44,8 @@ function readFrom<T>(queue: UniversalQueue<T>): (this: Readable) => void {
         if (failure === undefined) this.push(null);
         else if (!this.destroyed) destroyed(this, failure.error);
       },
-    });
+    };
+    queue.getWith(waiter);
   };
 }
 
@@ -69,7 +79,7 @@ export function readable<T>({ objectMode = true }: PairOptions = {}): [
   send: BridgeSendStream<T>,
   readable: Readable,
 ] {
-  const queue = new UniversalQueue<T>({ capacity: between, wake: "at-once" });
+  const queue = new UniversalQueue<T>({ capacity: between });
   const stream = new Readable({
     objectMode,
     ...(objectMode ? { highWaterMark: between } : {}),
@@ -127,7 +137,7 @@ export function duplex<I, O = I>({ objectMode = true }: PairOptions = {}): [
   send: BridgeSendStream<O>,
   receive: BridgeReceiveStream<I>,
 ] {
-  const outgoing = new UniversalQueue<O>({ capacity: between, wake: "at-once" });
+  const outgoing = new UniversalQueue<O>({ capacity: between });
   const incoming: UniversalQueue<I> = new UniversalQueue<I>({
     capacity: between,
     wake: "at-once",
