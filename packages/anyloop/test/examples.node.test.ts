@@ -14,6 +14,8 @@ import * as lowlevel from "anyloop/lowlevel";
 import { expect, test } from "vitest";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+/** Milliseconds that one example may take: each is a process of its own, and the machine may have others. */
+const patience = 30_000;
 const repository = path.join(here, "../../..");
 const sources = [
   "README.md",
@@ -84,7 +86,7 @@ function output({ code, file }: Example): Promise<string> {
     const child = spawn(
       process.execPath,
       ["--conditions=@anyloop/source", "--input-type=module-typescript", "--eval", program(code)],
-      { cwd: folderOf(file), timeout: 30_000 },
+      { cwd: folderOf(file), timeout: patience },
     );
     let text = "";
     const gather = (chunk: Buffer): void => {
@@ -103,7 +105,7 @@ test("there are examples", () => {
 
 for (const example of examples) {
   const { file, line, code } = example;
-  test.concurrent(`${file}:${String(line)}`, async ({ expect: expectHere }) => {
+  test.concurrent(`${file}:${String(line)}`, { timeout: patience }, async ({ expect: expectHere }) => {
     const lines = (await output(example))
       .trimEnd()
       .split("\n")
