@@ -7,19 +7,17 @@ import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import * as bridge from "@anyloop/bridge";
 import * as testing from "@anyloop/testing";
 import * as front from "anyloop";
 import * as lowlevel from "anyloop/lowlevel";
 import { expect, test } from "vitest";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+/** Milliseconds that one example may take: each is a process of its own, and the machine may have others. */
+const patience = 30_000;
 const repository = path.join(here, "../../..");
-const sources = [
-  "README.md",
-  "docs/**/*.md",
-  "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop,testing,io,http,bridge-broker}/src/**/*.ts",
-];
+const sources = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"];
 
 interface Example {
   readonly file: string;
@@ -56,6 +54,7 @@ const modules: readonly [string, object][] = [
   ["anyloop", front],
   ["anyloop/lowlevel", lowlevel],
   ["@anyloop/testing", testing],
+  ["@anyloop/bridge", bridge],
 ];
 
 /** Names that the example has already: what it imports and what it declares. */
@@ -82,12 +81,18 @@ function program(code: string): string {
   return [...imports, code].join("\n");
 }
 
-function output(code: string): Promise<string> {
+/** Where an example finds what it imports: a bridge's peer is known to the bridge alone. */
+function folderOf(file: string): string {
+  const [folder] = /^packages\/bridge[^/]*/.exec(file) ?? ["."];
+  return path.join(repository, folder);
+}
+
+function output({ code, file }: Example): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
       ["--conditions=@anyloop/source", "--input-type=module-typescript", "--eval", program(code)],
-      { cwd: repository, timeout: 30_000 },
+      { cwd: folderOf(file), timeout: patience },
     );
     let text = "";
     const gather = (chunk: Buffer): void => {
@@ -100,16 +105,14 @@ function output(code: string): Promise<string> {
   });
 }
 
-/** Milliseconds: each is a process that compiles what it imports, and several run at once. */
-const patience = 60_000;
-
 test("there are examples", () => {
   expect(examples.length).toBeGreaterThan(20);
 });
 
-for (const { file, line, code } of examples) {
+for (const example of examples) {
+  const { file, line, code } = example;
   test.concurrent(`${file}:${String(line)}`, { timeout: patience }, async ({ expect: expectHere }) => {
-    const lines = (await output(code))
+    const lines = (await output(example))
       .trimEnd()
       .split("\n")
       .filter((text) => text !== "");
