@@ -15,7 +15,7 @@ import { expect, test } from "vitest";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 /** Milliseconds that one example may take: each is a process of its own, and the machine may have others. */
-const patience = 30_000;
+const patience = 60_000;
 const repository = path.join(here, "../../..");
 const sources = ["README.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.ts"];
 
