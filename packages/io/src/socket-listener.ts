@@ -22,6 +22,7 @@ import {
 } from "@anyloop/core";
 import { type AbortFn, closing, Deque, suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import type { SocketStream } from "./socket-stream.ts";
+import { adoptContext } from "./adopt-context.ts";
 import { SystemError } from "./system-error.ts";
 
 export interface ServeOptions<S> {
@@ -79,7 +80,10 @@ export class SocketListener<Address> implements Listener<SocketStream<Address>> 
     this.raw = raw;
     this.addresses = addresses;
     for (const server of raw) {
-      server.on("connection", (socket: Socket) => this.arrive(wrap(socket)));
+      server.on("connection", (socket: Socket) => {
+        adoptContext(socket);
+        this.arrive(wrap(socket));
+      });
       server.on("error", (error) => this.fail(new AcceptError("Accepting a connection failed", error)));
     }
   }

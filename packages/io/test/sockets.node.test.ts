@@ -1,4 +1,5 @@
 /** Connecting, listening and sending, with real sockets. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -601,3 +602,26 @@ each("Unix: a plain file in the way is left alone", function* () {
     yield* fromPromise(access(path));
   });
 });
+
+each(
+  "the runtime's socket of an accepted connection has the context of who listens",
+  function* () {
+    const store = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const serving = (): Promise<void> =>
+      run(
+        operation(function* () {
+          const listener = yield* listenTcp(0, localhost);
+          const [near, far] = yield* all([connectTcp("127.0.0.1", portOf(listener)), listener.accept()]);
+          far.raw.on("end", () => seen.push(store.getStore()));
+          yield* near.sendEof();
+          expect(yield* caught(far.receive())).toBeInstanceOf(EndOfStream);
+          for (const closeable of [near, far, listener]) yield* closeable.close();
+        })(),
+        { backend: kernel() },
+      );
+    yield* fromPromise(() => store.run("listener", serving));
+    expect(seen).toEqual(["listener"]);
+  },
+  { deno: "it gives no context to the sockets that it accepts" },
+);
