@@ -30,7 +30,14 @@ export {
 export { objectStreamConformance, type ObjectStreamConformanceOptions } from "./conformance/object-stream.ts";
 export { byteStreamConformance, type ByteStreamConformanceOptions } from "./conformance/byte-stream.ts";
 export { bridgeConformance } from "./conformance/bridge.ts";
-export type { Bridges, ForeignSide, InwardBridge, OutwardBridge, WorkBridge } from "./conformance/bridges.ts";
+export type {
+  Bridges,
+  ForeignSide,
+  InwardBridge,
+  OutwardBridge,
+  PushedBridge,
+  WorkBridge,
+} from "./conformance/bridges.ts";
 export { backendConformance, type BackendConformanceOptions } from "./conformance/backend.ts";
 export { type OwnedLock, ownedLockConformance } from "./conformance/owned-lock.ts";
 export type { BytePair } from "./conformance/byte-stream-rules.ts";

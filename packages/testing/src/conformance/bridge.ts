@@ -9,18 +9,22 @@ import type { MatrixOptions } from "../matrix.ts";
 import type { Bridges } from "./bridges.ts";
 import { afterTheRun, inwardRules } from "./bridge-inward.ts";
 import { outwardRules } from "./bridge-outward.ts";
+import { pushedRules, silentAfterTheRun } from "./bridge-pushed.ts";
 import { workRules } from "./bridge-work.ts";
 import { casesOf, type ConformanceCase } from "./suite.ts";
 
 /** The rules of bridges, as test cases: of every kind for which there is a maker. */
 export function bridgeConformance(
-  { inward, outward, work }: Bridges,
+  { inward, pushed, outward, work }: Bridges,
   options: MatrixOptions = {},
 ): ConformanceCase[] {
   return [
     ...(inward === undefined
       ? []
       : [...casesOf(inwardRules(inward), options), ...afterTheRun(inward, options)]),
+    ...(pushed === undefined
+      ? []
+      : [...casesOf(pushedRules(pushed), options), ...silentAfterTheRun(pushed, options)]),
     ...(outward === undefined ? [] : casesOf(outwardRules(outward), options)),
     ...(work === undefined ? [] : casesOf(workRules(work), options)),
   ];

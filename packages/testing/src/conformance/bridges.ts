@@ -22,6 +22,25 @@ export interface InwardBridge {
     fail(error: Error): void;
     /** Whether it was told that our end is closed. */
     isToldToStop(): boolean;
+    /** False where the foreign world can be told to stop, but not why. */
+    readonly hearsReasons?: boolean | undefined;
+  };
+}
+
+/**
+ * Items come from a foreign side that cannot be held back: whoever emits events does not ask who is ready for them. The
+ * bridge is to be made so that it keeps `capacity` items for a receiver, and breaks at the next.
+ */
+export interface PushedBridge {
+  readonly ours: ObjectReceiveStream<number>;
+  readonly capacity: number;
+  readonly foreign: ForeignSide & {
+    /** Emits an item. */
+    emit(item: number): void;
+    /** The foreign side has nothing more. Left out where the foreign side has no end. */
+    end?(): void;
+    /** The foreign side has failed. Left out where it cannot tell. */
+    fail?(error: Error): void;
   };
 }
 
@@ -35,6 +54,8 @@ export interface OutwardBridge {
     read(): PromiseLike<{ readonly done: boolean; readonly value: number | undefined }>;
     /** The foreign side wants no more. */
     cancel(reason: Error): void;
+    /** False where the foreign world cannot say why it wants no more. */
+    readonly givesReasons?: boolean | undefined;
   };
 }
 
@@ -55,6 +76,7 @@ export interface WorkBridge {
 /** How to make each kind of bridge, as far as there is one. What has to run beside it goes into the group. */
 export interface Bridges {
   readonly inward?: Body<InwardBridge, [group: TaskGroup]> | undefined;
+  readonly pushed?: Body<PushedBridge, [group: TaskGroup]> | undefined;
   readonly outward?: Body<OutwardBridge, [group: TaskGroup]> | undefined;
   readonly work?: Body<WorkBridge, [group: TaskGroup]> | undefined;
 }
