@@ -8,6 +8,7 @@ import {
   taskGroup,
 } from "@anyloop/core";
 import { hostTurn } from "@anyloop/core/lowlevel";
+import type { ForeignSide } from "./bridges.ts";
 import type { Rule } from "./suite.ts";
 
 /** Turns of the host after which foreign promises have settled that can. */
@@ -32,6 +33,12 @@ export function onBridge<B>(
         group.cancel();
       }),
   }));
+}
+
+/** Whether it is the error that was to cross, or a copy of it where errors are copied. */
+export function hasCrossed(foreign: ForeignSide, error: unknown, expected: Error): boolean {
+  if (foreign.copiesErrors !== true || !(error instanceof Error)) return error === expected;
+  return error.name === expected.name && error.message === expected.message;
 }
 
 /** Whether an error, or what caused it, is the one that is looked for. */

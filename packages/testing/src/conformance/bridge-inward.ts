@@ -17,7 +17,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
-import { caused, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
 import type { InwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -147,7 +147,10 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
         bridge.foreign.fail(boom);
         for (const error of [yield* receiver.join(), yield* thrownBy(bridge.ours.receive(), "receive()")]) {
           checkError(error, BrokenResourceError, "receive() after a foreign failure");
-          check((error as Error).cause === boom, "The cause is not the error of the foreign side.");
+          check(
+            hasCrossed(bridge.foreign, (error as Error).cause, boom),
+            "The cause is not the error of the foreign side.",
+          );
         }
       });
       checkSame(bridge.foreign.listeners(), 0, "Listeners after a failure");

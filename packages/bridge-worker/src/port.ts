@@ -1,0 +1,214 @@
+/**
+ * Ports: whatever posts messages to another thread or process, made alike.
+ *
+ * Invariant: once a wire has told that it is gone it tells nothing more, and after `stop` nothing of ours is left on the
+ * port. While it is listened to, a port keeps its process alive only if it is told to.
+ */
+import { UsageError } from "@anyloop/core";
+
+type Listener = (...args: never[]) => void;
+
+/** A `MessagePort`, a `Worker` or the `parentPort` of `node:worker_threads`. */
+export interface NodePort {
+  on(event: string, listener: Listener): unknown;
+  off(event: string, listener: Listener): unknown;
+  postMessage(message: unknown, transfer?: never): void;
+  ref?(): void;
+  unref?(): void;
+}
+
+/** A `MessagePort` or a `Worker` of the web, or what `self` is in one. */
+export interface WebPort {
+  addEventListener(event: string, listener: (event: Event) => void): void;
+  removeEventListener(event: string, listener: (event: Event) => void): void;
+  postMessage(message: unknown, transfer?: never): void;
+  start?(): void;
+}
+
+/** A `ChildProcess` that was started with a channel, or `process` in one. */
+export interface ProcessPort {
+  on(event: string, listener: Listener): unknown;
+  off(event: string, listener: Listener): unknown;
+  send?: unknown;
+  readonly connected: boolean;
+  readonly channel?: { ref(): void; unref(): void } | null | undefined;
+}
+
+/** Anything that posts messages to another thread or process. */
+export type Port = NodePort | WebPort | ProcessPort;
+
+export interface Wire {
+  /** @throws what the host throws for what cannot be cloned. */
+  post(message: unknown, transfer: readonly Transferable[]): void;
+  /** Starts to listen, and gives what stops it. */
+  listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void;
+  /** Whether the port keeps the process alive. */
+  keepAlive(isKept: boolean): void;
+}
+
+export function wireOf(port: Port): Wire {
+  if ("postMessage" in port && typeof port.postMessage === "function") {
+    return "on" in port ? new NodeWire(port) : new WebWire(port);
+  }
+  if ("send" in port && typeof port.send === "function") return new ProcessWire(port as SendingProcess);
+  throw new UsageError(
+    "This is no port. Give a MessagePort, a Worker, parentPort, self in a worker, or a process that was started with an IPC channel.",
+  );
+}
+
+type Listeners = Readonly<Record<string, (value: never, more: never) => void>>;
+
+function listenTo(port: Pick<NodePort, "on" | "off">, listeners: Listeners): () => void {
+  for (const [event, listener] of Object.entries(listeners)) port.on(event, listener);
+  return () => {
+    for (const [event, listener] of Object.entries(listeners)) port.off(event, listener);
+  };
+}
+
+const unreadable = "A message came that cannot be read here.";
+const closed = "The port was closed.";
+
+class NodeWire implements Wire {
+  private readonly port: NodePort & { readonly threadId?: number };
+
+  constructor(port: NodePort) {
+    this.port = port;
+  }
+
+  post(message: unknown, transfer: readonly Transferable[]): void {
+    this.port.postMessage(message, transfer as never);
+  }
+
+  listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void {
+    const { port } = this;
+    let failure: unknown;
+    const stop = listenTo(port, {
+      message: onMessage,
+      messageerror: (error: unknown) => onGone(new Error(unreadable, { cause: error })),
+      // A worker tells its error first, and is gone once it has exited.
+      error: (error: unknown) => (failure = error),
+      exit: (code: number) => onGone(failure ?? new Error(`The thread ended with code ${String(code)}.`)),
+      close: () => onGone(failure ?? new Error(closed)),
+    });
+    this.keepAlive(false);
+    if (port.threadId === -1) onGone(new Error("The thread has ended."));
+    return () => {
+      stop();
+      // A worker keeps its process alive, unless somebody says otherwise; a port to which nobody listens does not.
+      if (port.threadId !== undefined) this.keepAlive(true);
+    };
+  }
+
+  keepAlive(isKept: boolean): void {
+    if (isKept) this.port.ref?.();
+    else this.port.unref?.();
+  }
+}
+
+class WebWire implements Wire {
+  private readonly port: WebPort;
+
+  constructor(port: WebPort) {
+    this.port = port;
+  }
+
+  post(message: unknown, transfer: readonly Transferable[]): void {
+    this.port.postMessage(message, transfer as never);
+  }
+
+  listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void {
+    const { port } = this;
+    const listeners: Record<string, (event: Event) => void> = {
+      message: (event) => onMessage((event as MessageEvent<unknown>).data),
+      messageerror: () => onGone(new Error(unreadable)),
+      error: (event) => onGone(causeOf(event)),
+      close: () => onGone(new Error(closed)),
+    };
+    for (const [event, listener] of Object.entries(listeners)) port.addEventListener(event, listener);
+    port.start?.();
+    return () => {
+      for (const [event, listener] of Object.entries(listeners)) port.removeEventListener(event, listener);
+    };
+  }
+
+  keepAlive(): void {
+    // A page lives as long as it is looked at.
+  }
+}
+
+/** What a web worker's "error" event says: of an error there it has only the message. */
+function causeOf(event: Event): unknown {
+  const { error, message } = event as Partial<ErrorEvent>;
+  return error ?? new Error(message ?? "The worker failed, or could not be loaded.");
+}
+
+type SendingProcess = ProcessPort & {
+  send(message: unknown, callback: (error: Error | null) => void): boolean;
+  readonly exitCode?: number | null | undefined;
+  /** Only the handle of a child has it. */
+  readonly signalCode?: string | null | undefined;
+};
+
+/** Milliseconds that a process whose channel has closed is given to tell how it ended. */
+const exitPatience = 200;
+
+class ProcessWire implements Wire {
+  private readonly process: SendingProcess;
+
+  constructor(process: SendingProcess) {
+    this.process = process;
+  }
+
+  post(message: unknown, transfer: readonly Transferable[]): void {
+    if (transfer.length > 0) {
+      throw new UsageError(
+        "Nothing can be transferred to another process. Leave `transfer` out: it is copied.",
+      );
+    }
+    // With a callback an error is not thrown as an event; that the channel has closed is told by "disconnect".
+    this.process.send(message, () => {});
+  }
+
+  listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void {
+    const { process } = this;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const exited = (code: number | null, signal: string | null): void => {
+      clearTimeout(timer);
+      onGone(new Error(`The process ended with ${signal ?? `code ${String(code)}`}.`));
+    };
+    const disconnected = (): void => {
+      const { exitCode, signalCode } = process;
+      if (typeof exitCode === "number" || typeof signalCode === "string") {
+        exited(exitCode ?? null, signalCode ?? null);
+      } else {
+        timer = setTimeout(() => onGone(new Error("The channel to the process was closed.")), exitPatience);
+      }
+    };
+    const stop = listenTo(process, {
+      message: onMessage,
+      disconnect: disconnected,
+      exit: (code: number | null, signal: string | null) => {
+        // Its last messages may still be on their way: they are read before the channel says that it is closed.
+        if (!process.connected) exited(code, signal);
+      },
+    });
+    this.keepAlive(false);
+    if (!process.connected) disconnected();
+    return () => {
+      clearTimeout(timer);
+      stop();
+      // A child keeps its parent alive, unless somebody says otherwise; a channel to which nobody listens does not.
+      if (isChild(process)) process.ref();
+    };
+  }
+
+  keepAlive(isKept: boolean): void {
+    const act = isKept ? "ref" : "unref";
+    if (isChild(this.process)) this.process[act]();
+    this.process.channel?.[act]();
+  }
+}
+
+function isChild(process: SendingProcess): process is SendingProcess & { ref(): void; unref(): void } {
+  return "signalCode" in process;
+}
