@@ -6,7 +6,7 @@
  */
 import { UsageError } from "@anyloop/core";
 
-type Listener = (...args: never[]) => void;
+type Listener = (...args: unknown[]) => void;
 
 /** A `MessagePort`, a `Worker` or the `parentPort` of `node:worker_threads`. */
 export interface NodePort {
@@ -56,12 +56,13 @@ export function wireOf(port: Port): Wire {
   );
 }
 
+/** What is told with an event is known by its name. */
 type Listeners = Readonly<Record<string, (value: never, more: never) => void>>;
 
 function listenTo(port: Pick<NodePort, "on" | "off">, listeners: Listeners): () => void {
-  for (const [event, listener] of Object.entries(listeners)) port.on(event, listener);
+  for (const [event, listener] of Object.entries(listeners)) port.on(event, listener as Listener);
   return () => {
-    for (const [event, listener] of Object.entries(listeners)) port.off(event, listener);
+    for (const [event, listener] of Object.entries(listeners)) port.off(event, listener as Listener);
   };
 }
 
@@ -138,7 +139,7 @@ class WebWire implements Wire {
 
 /** What a web worker's "error" event says: of an error there it has only the message. */
 function causeOf(event: Event): unknown {
-  const { error, message } = event as Partial<ErrorEvent>;
+  const { error, message } = event as { readonly error?: unknown; readonly message?: string };
   return error ?? new Error(message ?? "The worker failed, or could not be loaded.");
 }
 

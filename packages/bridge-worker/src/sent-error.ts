@@ -58,10 +58,20 @@ const classes: ReadonlyMap<string, MakeError> = new Map<string, MakeError>(
   }),
 );
 
-export function packError(error: unknown, depth = 0): SentError {
+export function packError(error: unknown): SentError {
+  try {
+    return pack(error, 0);
+  } catch {
+    // It has getters that throw.
+    return { isError: false, value: "an error that cannot be shown" };
+  }
+}
+
+function pack(error: unknown, depth: number): SentError {
   if (!(error instanceof Error)) return { isError: false, value: isPlain(error) ? error : String(error) };
-  const { name, message, stack, cause } = error;
-  const inner = (value: unknown): SentError => packError(value, depth + 1);
+  // Anybody can have set them to anything.
+  const { name, message, stack, cause } = error as { readonly [K in keyof Error]: unknown };
+  const inner = (value: unknown): SentError => pack(value, depth + 1);
   const isDeep = depth >= deepest;
   return {
     isError: true,
@@ -69,7 +79,7 @@ export function packError(error: unknown, depth = 0): SentError {
     message: String(message),
     stack: typeof stack === "string" ? stack : undefined,
     properties: Object.fromEntries(
-      Object.entries(error).filter(([key, value]) => !describing.has(key) && isPlain(value)),
+      Object.entries(error).filter(([key, value]) => !described.has(key) && isPlain(value)),
     ),
     cause: cause === undefined || isDeep ? undefined : inner(cause),
     errors: error instanceof AggregateError && !isDeep ? error.errors.map(inner) : undefined,
@@ -88,7 +98,7 @@ export function unpackError(sent: SentError): unknown {
   return Object.assign(error, properties);
 }
 
-const describing: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "errors"]);
+const described: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "errors"]);
 
 function define(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, configurable: true, writable: true });

@@ -33,13 +33,6 @@ function snapshotOfRecord(item: object): unknown {
 }
 
 function isPrimitive(value: unknown): boolean {
-  switch (typeof value) {
-    case "object":
-      return value === null;
-    case "function":
-    case "symbol":
-      return false;
-    default:
-      return true;
-  }
+  const kind = typeof value;
+  return kind === "object" ? value === null : kind !== "function" && kind !== "symbol";
 }

@@ -1,15 +1,15 @@
 /** Streams over a port keep the rules of bridges and of object streams, with the ports of whatever runs the tests. */
-import { closeWith } from "@anyloop/bridge";
-import { portStream } from "@anyloop/bridge-worker";
-import { run, type TaskGroup } from "@anyloop/core";
+import { closeWith, UniversalResult } from "@anyloop/bridge";
+import { portPortal, portStream, servePortal } from "@anyloop/bridge-worker";
+import { fromPromise, run, type TaskGroup } from "anyloop";
 import {
   bridgeConformance,
   type InwardBridge,
   objectStreamConformance,
   type OutwardBridge,
   registerCases,
+  type WorkBridge,
 } from "@anyloop/testing";
-import "anyloop";
 import { describe, test } from "vitest";
 import { portPair } from "./ports.ts";
 
@@ -46,6 +46,46 @@ function outward(): OutwardBridge {
     },
   };
 }
+
+interface Settle {
+  resolve(value: string): void;
+  reject(error: unknown): void;
+}
+
+/** Messages, unreadable messages, errors, the end. */
+const listenersOfAPort = 4;
+
+/** Work at the other side of a port, settled by hand. */
+function work(group: TaskGroup): WorkBridge {
+  const [here, there] = portPair();
+  const begun = new UniversalResult<Settle>();
+  /** The work may not have begun over there when it is to end. */
+  const settle = (how: (work: Settle) => void): void => void begun.waitWith({ resume: how, fail: ignore });
+  let signal: AbortSignal | undefined;
+  const functions = {
+    work: () =>
+      fromPromise((given) => {
+        signal = given;
+        return new Promise<string>((resolve, reject) => void begun.resolve({ resolve, reject }));
+      }),
+  };
+  group.startSoon(servePortal(there, functions));
+  const portal = portPortal<typeof functions>(here);
+  return {
+    operation: portal.call("work"),
+    foreign: {
+      succeed: (value) => settle(({ resolve }) => resolve(value)),
+      fail: (error) => settle(({ reject }) => reject(error)),
+      stop: () => settle(({ reject }) => reject(signal?.reason)),
+      isToldToStop: () => signal?.aborted === true,
+      // The portal itself listens for as long as it is open.
+      listeners: () => here.listeners - listenersOfAPort,
+      copiesErrors: true,
+    },
+  };
+}
+
+describe("a portal over a port", () => registerCases(test, bridgeConformance({ work }, { seeds: 3 })));
 
 describe("a stream from a port", () =>
   registerCases(test, bridgeConformance({ inward, outward }, { seeds: 3 })));

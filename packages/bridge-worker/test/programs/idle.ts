@@ -1,0 +1,14 @@
+/** Opens everything, next to a thread that waits, and waits for nothing: the process is to end by itself. */
+import { Worker } from "node:worker_threads";
+import { UniversalQueue } from "@anyloop/bridge";
+import { portPortal, portQueue, portStream, shareQueue } from "@anyloop/bridge-worker";
+import { run } from "anyloop";
+
+const worker = new Worker(new URL("other-side.ts", import.meta.url));
+worker.unref();
+const stream = portStream<string, never>(worker, { name: "relays" });
+portPortal(worker);
+portQueue(worker);
+shareQueue(worker, new UniversalQueue(), { name: "ours" });
+await run(stream.send("1"));
+console.log("sent");
