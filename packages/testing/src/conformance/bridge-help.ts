@@ -19,6 +19,11 @@ export function* settleTurns(): Coroutine<void> {
   for (let turn = 0; turn < turns; turn++) yield* fromPromise(new Promise<void>(hostTurn));
 }
 
+/** The same for promise code. */
+export async function settleTurnsOutside(): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise<void>(hostTurn);
+}
+
 /** Makes each rule one that makes its own bridge, and ends what runs beside it. */
 export function onBridge<B>(
   make: Body<B, [group: TaskGroup]>,

@@ -17,7 +17,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
-import { caused, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, hasCrossed, onBridge, settleTurns, settleTurnsOutside } from "./bridge-help.ts";
 import type { InwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -211,6 +211,8 @@ export function afterTheRun(make: Make, options: MatrixOptions): ConformanceCase
           group.cancel();
         });
         await run(main, { backend: makeBackend(), signal });
+        // To another thread or process the news has a way to go.
+        if (foreign?.copiesErrors === true) await settleTurnsOutside();
         const error = await refusal(foreign as Foreign);
         const isRefused =
           foreign?.hearsReasons === false
