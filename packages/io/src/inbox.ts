@@ -108,7 +108,9 @@ export class Inbox {
     const { socket } = this;
     const { readableLength } = socket;
     if (readableLength === 0) return undefined;
-    return (socket.read(Math.min(maxBytes, readableLength)) as Uint8Array | null) ?? undefined;
+    // Asked for all there is, and not for so many bytes, the runtime also notices that the end has come with them.
+    const bytes: unknown = readableLength <= maxBytes ? socket.read() : socket.read(maxBytes);
+    return (bytes as Uint8Array | null) ?? undefined;
   }
 
   /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */

@@ -601,3 +601,15 @@ each("Unix: a plain file in the way is left alone", function* () {
     yield* fromPromise(access(path));
   });
 });
+
+each("an end that came before anybody received is told behind what was sent", function* () {
+  const [near, far] = yield* openPair();
+  yield* near.send(new Uint8Array(3));
+  yield* near.close();
+  yield* sleep(20);
+  yield* failAfter(1000, function* () {
+    expect((yield* far.receive()).length).toBe(3);
+    expect(yield* caught(far.receive())).toBeInstanceOf(EndOfStream);
+  });
+  yield* far.close();
+});
