@@ -108,9 +108,10 @@ export class Inbox {
     const { socket } = this;
     const { readableLength } = socket;
     if (readableLength === 0) return undefined;
-    // Asked for all there is, and not for so many bytes, the runtime also notices that the end has come with them.
-    const bytes: unknown = readableLength <= maxBytes ? socket.read() : socket.read(maxBytes);
-    return (bytes as Uint8Array | null) ?? undefined;
+    const bytes = socket.read(Math.min(maxBytes, readableLength)) as Uint8Array | null;
+    // The end may have come with them, and is told only to somebody who looks again.
+    if (socket.readableLength === 0) socket.read(0);
+    return bytes ?? undefined;
   }
 
   /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */
