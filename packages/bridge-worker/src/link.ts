@@ -14,10 +14,10 @@ import { whenBlocked } from "@anyloop/core/lowlevel";
 import { type Port, type Wire, wireOf } from "./port.ts";
 
 /** The kinds of messages. */
-export const kinds = { open: 0, items: 1, room: 2, end: 3, stop: 4 } as const;
+export const kinds = { open: 0, item: 1, items: 2, room: 3, end: 4, stop: 5 } as const;
 
 /** Tells our messages from others on the same port, and from those of versions that speak otherwise. */
-const tag = "anyloop.port.1";
+const tag = 0x616e_7901;
 
 /** Cannot be said in JSON: a process with which we could only talk in JSON, which loses values, is found out at once. */
 const probe = 1n;
@@ -70,6 +70,8 @@ export class Link {
   private stop: (() => void) | undefined = undefined;
   private gone: { readonly cause: unknown } | undefined = undefined;
   private waiting = 0;
+  private isKept = false;
+  private isReading = false;
 
   private constructor(port: Port) {
     this.wire = wireOf(port);
@@ -107,7 +109,7 @@ export class Link {
 
   /** Says something at the end of the turn. */
   post(channel: Linked, kind: number, content: unknown): void {
-    if (this.gone !== undefined) return;
+    if (this.channels.get(channel.name) !== channel) return;
     if (this.batch.length === 1) whenBlocked(this.flush);
     this.batch.push(channel.id, kind, content);
   }
@@ -125,17 +127,28 @@ export class Link {
 
   /** Somebody waits: the process lives. */
   hold(): void {
-    if (this.waiting++ === 0 && this.stop !== undefined) this.wire.keepAlive(true);
+    this.waiting++;
+    this.updateLife();
   }
 
   release(): void {
-    if (--this.waiting === 0 && this.stop !== undefined) this.wire.keepAlive(false);
+    this.waiting--;
+    // Whoever is woken by a message often waits for the next before the message is done with.
+    if (!this.isReading) this.updateLife();
+  }
+
+  private updateLife(): void {
+    const isKept = this.waiting > 0;
+    if (isKept === this.isKept || this.stop === undefined) return;
+    this.isKept = isKept;
+    this.wire.keepAlive(isKept);
   }
 
   private readonly flush = (): void => {
     const { batch } = this;
     if (batch.length === 1) return;
     this.batch = [tag];
+    unwrap(batch);
     try {
       this.wire.post(batch, []);
     } catch (error) {
@@ -152,11 +165,13 @@ export class Link {
     });
     if (isGone) stop();
     else this.stop = stop;
+    this.updateLife();
   }
 
   private stopListening(): void {
     this.stop?.();
     this.stop = undefined;
+    this.isKept = false;
   }
 
   private announce(channel: Linked, answered: number): void {
@@ -185,24 +200,27 @@ export class Link {
 
   private readonly onMessage = (message: unknown): void => {
     if (!Array.isArray(message) || message[0] !== tag) return;
-    const told = new Set<Linked>();
+    this.isReading = true;
+    const told: Linked[] = [];
     for (let at = 1; at < message.length; at += 3) {
-      const id = message[at] as number;
-      const kind = message[at + 1] as number;
-      const content: unknown = message[at + 2];
-      if (kind === kinds.open && !this.hear(id, content as Opening)) continue;
-      const channel = this.bound.get(id);
-      if (channel === undefined) {
-        this.strangers.get(id)?.said.push([kind, content]);
-      } else {
-        channel.accept(kind, content);
-        told.add(channel);
-      }
+      const channel = this.read(message[at] as number, message[at + 1] as number, message[at + 2]);
+      if (channel !== undefined && !told.includes(channel)) told.push(channel);
     }
     for (const channel of told) channel.changed();
+    this.isReading = false;
+    this.updateLife();
     // What was said in answer need not wait: this is the end of a turn.
     this.flush();
   };
+
+  /** Gives the channel that accepted it, if one did. */
+  private read(id: number, kind: number, content: unknown): Linked | undefined {
+    if (kind === kinds.open && !this.hear(id, content as Opening)) return undefined;
+    const channel = this.bound.get(id);
+    if (channel === undefined) this.strangers.get(id)?.said.push([kind, content]);
+    else channel.accept(kind, content);
+    return channel;
+  }
 
   /** The other side has opened a channel: finds the one of ours, or keeps the name. False if it is nothing new. */
   private hear(id: number, [name, , answered]: Opening): boolean {
@@ -232,4 +250,12 @@ export class Link {
     for (const channel of channels) channel.breakOff(cause);
     for (const channel of channels) channel.changed();
   };
+}
+
+/** A single item is sent without the array that gathers more: that would be a third of what a short message costs. */
+function unwrap(batch: unknown[]): void {
+  const [, , kind, content] = batch;
+  if (batch.length !== 4 || kind !== kinds.items || (content as readonly unknown[]).length !== 1) return;
+  batch[2] = kinds.item;
+  batch[3] = (content as readonly unknown[])[0];
 }

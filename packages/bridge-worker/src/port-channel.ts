@@ -116,6 +116,9 @@ export class PortChannel implements Linked {
       case kinds.open:
         this.room = (content as readonly [name: string, capacity: number])[1];
         break;
+      case kinds.item:
+        if (!this.hasStopped) this.inbox.push(content);
+        break;
       case kinds.items:
         if (!this.hasStopped) for (const item of content as readonly unknown[]) this.inbox.push(item);
         break;
@@ -157,7 +160,7 @@ export class PortChannel implements Linked {
 
   private sendNow(item: unknown, transfer: readonly Transferable[]): void {
     try {
-      this.link.postNow(this, kinds.items, [item], transfer);
+      this.link.postNow(this, kinds.item, item, transfer);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       throw new UsageError(

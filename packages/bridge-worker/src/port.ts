@@ -2,7 +2,7 @@
  * Ports: whatever posts messages to another thread or process, made alike.
  *
  * Invariant: once a wire has told that it is gone it tells nothing more, and after `stop` nothing of ours is left on the
- * port. While it is listened to, a port keeps its process alive only if it is told to.
+ * port. That we listen keeps no process alive, unless we say so; what keeps it alive without us goes on doing so.
  */
 import { UsageError } from "@anyloop/core";
 
@@ -12,6 +12,7 @@ type Listener = (...args: unknown[]) => void;
 export interface NodePort {
   on(event: string, listener: Listener): unknown;
   off(event: string, listener: Listener): unknown;
+  listenerCount(event: string): number;
   postMessage(message: unknown, transfer?: never): void;
   ref?(): void;
   unref?(): void;
@@ -29,6 +30,7 @@ export interface WebPort {
 export interface ProcessPort {
   on(event: string, listener: Listener): unknown;
   off(event: string, listener: Listener): unknown;
+  listenerCount(event: string): number;
   send?: unknown;
   readonly connected: boolean;
   readonly channel?: { ref(): void; unref(): void } | null | undefined;
@@ -71,6 +73,7 @@ const closed = "The port was closed.";
 
 class NodeWire implements Wire {
   private readonly port: NodePort & { readonly threadId?: number };
+  private readonly life = new Life();
 
   constructor(port: NodePort) {
     this.port = port;
@@ -95,16 +98,40 @@ class NodeWire implements Wire {
     if (port.threadId === -1) onGone(new Error("The thread has ended."));
     return () => {
       stop();
-      // A worker keeps its process alive, unless somebody says otherwise; a port to which nobody listens does not.
-      if (port.threadId !== undefined) this.keepAlive(true);
+      this.life.keep(false);
     };
   }
 
   keepAlive(isKept: boolean): void {
-    if (isKept) this.port.ref?.();
-    else this.port.unref?.();
+    const { port } = this;
+    // Somebody runs the worker, and says himself whether it keeps the process alive.
+    if (port.threadId !== undefined) this.life.keep(isKept);
+    else keepByListening(port, port, isKept);
   }
 }
+
+/** A port is kept for its listeners: for ours only when we say so. */
+function keepByListening(
+  emitter: Pick<NodePort, "listenerCount">,
+  kept: Pick<NodePort, "ref" | "unref"> | null | undefined,
+  isKept: boolean,
+): void {
+  if (isKept) kept?.ref?.();
+  else if (emitter.listenerCount("message") <= 1) kept?.unref?.();
+}
+
+/** What keeps a process alive by itself. */
+class Life {
+  private timer: { ref?(): unknown; unref?(): unknown } | undefined = undefined;
+
+  keep(isKept: boolean): void {
+    if (this.timer !== undefined) this.timer[isKept ? "ref" : "unref"]?.();
+    else if (isKept) this.timer = setInterval(() => {}, longestTimer) as object;
+  }
+}
+
+/** Milliseconds. */
+const longestTimer = 2 ** 31 - 1;
 
 class WebWire implements Wire {
   private readonly port: WebPort;
@@ -155,6 +182,7 @@ const exitPatience = 200;
 
 class ProcessWire implements Wire {
   private readonly process: SendingProcess;
+  private readonly life = new Life();
 
   constructor(process: SendingProcess) {
     this.process = process;
@@ -198,18 +226,14 @@ class ProcessWire implements Wire {
     return () => {
       clearTimeout(timer);
       stop();
-      // A child keeps its parent alive, unless somebody says otherwise; a channel to which nobody listens does not.
-      if (isChild(process)) process.ref();
+      this.life.keep(false);
     };
   }
 
   keepAlive(isKept: boolean): void {
-    const act = isKept ? "ref" : "unref";
-    if (isChild(this.process)) this.process[act]();
-    this.process.channel?.[act]();
+    const { process } = this;
+    // Somebody runs the child, and says himself whether it keeps the process alive.
+    if ("signalCode" in process) this.life.keep(isKept);
+    else keepByListening(process, process.channel, isKept);
   }
-}
-
-function isChild(process: SendingProcess): process is SendingProcess & { ref(): void; unref(): void } {
-  return "signalCode" in process;
 }

@@ -5,10 +5,14 @@ import { portPortal, portQueue, portStream, shareQueue } from "@anyloop/bridge-w
 import { run } from "anyloop";
 
 const worker = new Worker(new URL("other-side.ts", import.meta.url));
-worker.unref();
 const stream = portStream<string, never>(worker, { name: "relays" });
 portPortal(worker);
-portQueue(worker);
+portQueue(worker, { name: "theirs" });
 shareQueue(worker, new UniversalQueue(), { name: "ours" });
+const { port1, port2 } = new MessageChannel();
+portStream(port1);
+portStream(port2);
+// Whoever runs a thread says whether it keeps the process alive; Node takes that back when somebody begins to listen.
+worker.unref();
 await run(stream.send("1"));
 console.log("sent");
