@@ -10,3 +10,4 @@ export {
 } from "./port-portal.ts";
 export { type PortQueue, portQueue, type PortQueueOptions, shareQueue } from "./port-queue.ts";
 export { type PortStream, portStream, type PortStreamOptions } from "./port-stream.ts";
+export { createRing, type Ring, RingReader } from "./ring.ts";

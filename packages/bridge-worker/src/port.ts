@@ -71,6 +71,12 @@ function listenTo(port: Pick<NodePort, "on" | "off">, listeners: Listeners): () 
 const unreadable = "A message came that cannot be read here.";
 const closed = "The port was closed.";
 
+/** An empty list costs as much as an item, on each message. */
+function post(port: NodePort | WebPort, message: unknown, transfer: readonly Transferable[]): void {
+  if (transfer.length === 0) port.postMessage(message);
+  else port.postMessage(message, transfer as never);
+}
+
 class NodeWire implements Wire {
   private readonly port: NodePort & { readonly threadId?: number };
   private readonly life = new Life();
@@ -80,7 +86,7 @@ class NodeWire implements Wire {
   }
 
   post(message: unknown, transfer: readonly Transferable[]): void {
-    this.port.postMessage(message, transfer as never);
+    post(this.port, message, transfer);
   }
 
   listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void {
@@ -141,7 +147,7 @@ class WebWire implements Wire {
   }
 
   post(message: unknown, transfer: readonly Transferable[]): void {
-    this.port.postMessage(message, transfer as never);
+    post(this.port, message, transfer);
   }
 
   listen(onMessage: (message: unknown) => void, onGone: (cause: unknown) => void): () => void {
