@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import * as bridge from "@anyloop/bridge";
 import * as testing from "@anyloop/testing";
 import * as front from "anyloop";
 import * as lowlevel from "anyloop/lowlevel";
@@ -18,7 +19,7 @@ const sources = [
   "README.md",
   "docs/**/*.md",
   "packages/*/README.md",
-  "packages/{core,kernel,native,anyloop,testing}/src/**/*.ts",
+  "packages/{core,kernel,native,anyloop,testing,bridge,bridge-*}/src/**/*.ts",
 ];
 
 interface Example {
@@ -56,6 +57,7 @@ const modules: readonly [string, object][] = [
   ["anyloop", front],
   ["anyloop/lowlevel", lowlevel],
   ["@anyloop/testing", testing],
+  ["@anyloop/bridge", bridge],
 ];
 
 function program(code: string): string {
@@ -71,12 +73,18 @@ function program(code: string): string {
   return [...imports, code].join("\n");
 }
 
-function output(code: string): Promise<string> {
+/** Where an example finds what it imports: a bridge's peer is known to the bridge alone. */
+function folderOf(file: string): string {
+  const [folder] = /^packages\/bridge[^/]*/.exec(file) ?? ["."];
+  return path.join(repository, folder);
+}
+
+function output({ code, file }: Example): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
       ["--conditions=@anyloop/source", "--input-type=module-typescript", "--eval", program(code)],
-      { cwd: repository, timeout: 30_000 },
+      { cwd: folderOf(file), timeout: 30_000 },
     );
     let text = "";
     const gather = (chunk: Buffer): void => {
@@ -93,9 +101,10 @@ test("there are examples", () => {
   expect(examples.length).toBeGreaterThan(20);
 });
 
-for (const { file, line, code } of examples) {
+for (const example of examples) {
+  const { file, line, code } = example;
   test.concurrent(`${file}:${String(line)}`, async ({ expect: expectHere }) => {
-    const lines = (await output(code))
+    const lines = (await output(example))
       .trimEnd()
       .split("\n")
       .filter((text) => text !== "");

@@ -1,6 +1,7 @@
 /** Functions that call back `(error, value)`: theirs as operations, and ours for them. */
+import { callbackify } from "node:util";
 import type { Portal } from "@anyloop/bridge";
-import type { Body, Operation } from "@anyloop/core";
+import { type Body, type Operation, UsageError } from "@anyloop/core";
 import { suspendOnHost } from "@anyloop/core/lowlevel";
 
 /** A function's last argument, as Node has it. */
@@ -15,10 +16,11 @@ export type Stop = () => void;
  * `AbortError`.
  *
  * ```ts
- * import { stat } from "node:fs";
+ * import { stat, type Stats } from "node:fs";
+ * import { run } from "anyloop";
  * import { fromCallback } from "@anyloop/bridge-node";
  *
- * const stats = await fromCallback<import("node:fs").Stats>((done) => stat(".", done));
+ * const stats = await run(fromCallback<Stats>((done) => stat(".", done)));
  * console.log(stats.isDirectory()); // true
  * ```
  *
@@ -29,8 +31,7 @@ export function fromCallback<T>(begin: (done: Callback<T>) => Stop | void): Oper
     let cancellation: Error | undefined;
     let isDone = false;
     const stop = begin((error, value) => {
-      // A second call is a defect of the work, and nobody is there to hear of it.
-      if (isDone) return;
+      if (isDone) throw new UsageError("Work of fromCallback() called back a second time.");
       isDone = true;
       if (error === null || error === undefined) waiter.resume(value as T);
       else if (cancellation !== undefined && isAbort(error)) waiter.fail(cancellation);
@@ -72,14 +73,8 @@ export function toCallback<A extends readonly unknown[], T>(
   portal: Portal,
   body: Body<T, A>,
 ): (...args: [...args: A, done: Callback<T>]) => void {
-  return (...args) => {
-    const done = args.pop() as Callback<T>;
-    portal
-      .call(() => body(...(args as readonly unknown[] as A)))
-      // What the callback throws is its own affair: outside the promise, where Node reports it.
-      .then(
-        (value) => queueMicrotask(() => done(null, value)),
-        (error: unknown) => queueMicrotask(() => done(error)),
-      );
-  };
+  // What a callback throws is its own affair: `callbackify` calls it outside of any promise.
+  return callbackify((...args: A) => portal.call(() => body(...args))) as unknown as (
+    ...args: [...args: A, done: Callback<T>]
+  ) => void;
 }

@@ -9,7 +9,10 @@ export function closed(stream: Readable | Writable): PromiseLike<void> {
   return new Promise((resolve) => void stream.once("close", () => resolve()));
 }
 
-/** Destroys a stream with an error of ours, which must not become an uncaught one where nobody else listens. */
+/**
+ * Destroys a stream with an error that came from our side. Whoever listens hears it; where nobody does it must not become
+ * an uncaught one, for our side knows it already.
+ */
 export function destroyed(stream: Readable | Writable, reason: unknown): void {
   const error = reason instanceof Error ? reason : new Error(String(reason), { cause: reason });
   stream.on("error", ignore);

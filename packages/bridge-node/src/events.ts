@@ -13,7 +13,7 @@ class Events<A extends readonly unknown[]> extends Inlet<A> {
   private readonly emitter: EventEmitter;
   private readonly name: string | symbol;
   private readonly ends: readonly string[];
-  private readonly onEvent = (...args: unknown[]): void => this.push(args as readonly unknown[] as A);
+  private readonly onEvent = (...args: unknown[]): void => void this.push(args as readonly unknown[] as A);
   private readonly onError = (error: unknown): void => this.fail(error);
   private readonly onEnd = (): void => this.end();
 
@@ -104,7 +104,7 @@ class EventOutlet<A extends readonly unknown[]> extends Outlet<A> {
     this.emitter.emit(this.name, ...args);
   }
 
-  protected finish(): void {
+  protected finish(): undefined {
     // An emitter has no end and no failure of its own.
   }
 }

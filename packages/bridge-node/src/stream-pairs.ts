@@ -69,7 +69,7 @@ export function readable<T>({ objectMode = true }: PairOptions = {}): [
   send: BridgeSendStream<T>,
   readable: Readable,
 ] {
-  const queue = new UniversalQueue<T>({ capacity: between });
+  const queue = new UniversalQueue<T>({ capacity: between, wake: "at-once" });
   const stream = new Readable({
     objectMode,
     ...(objectMode ? { highWaterMark: between } : {}),
@@ -100,6 +100,7 @@ export function writable<T>({ objectMode = true }: PairOptions = {}): [
 ] {
   const queue: UniversalQueue<T> = new UniversalQueue<T>({
     capacity: between,
+    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Writable = new Writable({
@@ -126,9 +127,10 @@ export function duplex<I, O = I>({ objectMode = true }: PairOptions = {}): [
   send: BridgeSendStream<O>,
   receive: BridgeReceiveStream<I>,
 ] {
-  const outgoing = new UniversalQueue<O>({ capacity: between });
+  const outgoing = new UniversalQueue<O>({ capacity: between, wake: "at-once" });
   const incoming: UniversalQueue<I> = new UniversalQueue<I>({
     capacity: between,
+    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Duplex = new Duplex({

@@ -44,8 +44,11 @@ const performWithSignal = operation(function* withSignal(
  * import { sleepForever } from "anyloop";
  * import { withSignal } from "@anyloop/bridge-web";
  *
- * const name = await withSignal(AbortSignal.timeout(5), sleepForever()).catch((error) => error.name);
- * console.log(name); // TimeoutError
+ * const controller = new AbortController();
+ * setTimeout(() => controller.abort(new Error("enough")), 5);
+ * await withSignal(controller.signal, sleepForever()).catch((error: Error) => {
+ *   console.log(error.message); // enough
+ * });
  * ```
  *
  * @throws the signal's reason, after the work has really ended; a value that the work gives all the same wins.

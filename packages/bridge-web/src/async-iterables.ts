@@ -117,6 +117,6 @@ class QueueIterator<T> implements AsyncIterableIterator<T, undefined> {
  * ```
  */
 export function asyncIterable<T>(): [send: BridgeSendStream<T>, items: AsyncIterableIterator<T, undefined>] {
-  const queue = new UniversalQueue<T>({ capacity: 1 });
+  const queue = new UniversalQueue<T>({ capacity: 1, wake: "at-once" });
   return [sendingEnd(queue), new QueueIterator(queue)];
 }

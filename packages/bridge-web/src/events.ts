@@ -6,7 +6,7 @@ import { suspendOnHost } from "@anyloop/core/lowlevel";
 class Events<E extends Event> extends Inlet<E> {
   private readonly target: EventTarget;
   private readonly type: string;
-  private readonly onEvent = (event: Event): void => this.push(event as E);
+  private readonly onEvent = (event: Event): void => void this.push(event as E);
 
   constructor(target: EventTarget, type: string, options: BufferOptions | undefined) {
     super(options);
@@ -69,7 +69,7 @@ class EventOutlet<T> extends Outlet<T> {
     this.target.dispatchEvent(this.toEvent(item));
   }
 
-  protected finish(): void {
+  protected finish(): undefined {
     // A target has no end and no failure of its own.
   }
 }

@@ -24,7 +24,7 @@ interface Channel extends EventTarget {
 class Messages<R, S> extends Inlet<R> implements MessageStream<R, S> {
   private readonly channel: Channel;
   private isOpen = true;
-  private readonly onMessage = (event: Event): void => this.push((event as MessageEvent<R>).data);
+  private readonly onMessage = (event: Event): void => void this.push((event as MessageEvent<R>).data);
   private readonly onMessageError = (): void => {
     this.fail(new UsageError("A message came that cannot be read here. Send what structuredClone can copy."));
   };

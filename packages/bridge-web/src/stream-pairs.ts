@@ -31,7 +31,7 @@ const between = 16;
  * ```
  */
 export function readableStream<T>(): [send: BridgeSendStream<T>, readable: ReadableStream<T>] {
-  const queue = new UniversalQueue<T>({ capacity: between });
+  const queue = new UniversalQueue<T>({ capacity: between, wake: "at-once" });
   const pull = (controller: ReadableStreamDefaultController<T>): Promise<void> =>
     new Promise((resolve) => {
       queue.getWith({
@@ -68,6 +68,7 @@ export function writableStream<T>(): [writable: WritableStream<T>, receive: Brid
   let controller: WritableStreamDefaultController | undefined;
   const queue = new UniversalQueue<T>({
     capacity: between,
+    wake: "at-once",
     onClose: (reason) => controller?.error(reason),
   });
   const writable = new WritableStream<T>({

@@ -244,3 +244,32 @@ each("a read that is cancelled leaves its item for the next", function* () {
   });
   yield* stream.close();
 });
+
+each("an item that is owed is not asked for again, and those who wait get theirs in order", function* () {
+  const answers: ((result: IteratorResult<number>) => void)[] = [];
+  let asked = 0;
+  const iterator: AsyncIterator<number> = {
+    next() {
+      asked++;
+      return new Promise((resolve) => void answers.push(resolve));
+    },
+  };
+  const stream = fromAsyncIterable({ [Symbol.asyncIterator]: () => iterator });
+  for (let turn = 0; turn < 3; turn++) yield* moveOnAfter(1, stream.receive());
+  expect(asked).toBe(1);
+  const got: number[] = [];
+  yield* taskGroup(function* (group) {
+    for (let receiver = 0; receiver < 3; receiver++) {
+      group.startSoon(function* () {
+        got.push(receiver, yield* stream.receive());
+      });
+    }
+    for (let item = 10; item < 13; item++) {
+      yield* waitAllTasksBlocked();
+      answers.shift()?.({ done: false, value: item });
+    }
+  });
+  expect(asked).toBe(3);
+  expect(got).toEqual([0, 10, 1, 11, 2, 12]);
+  yield* stream.close();
+});

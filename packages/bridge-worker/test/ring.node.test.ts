@@ -35,7 +35,7 @@ test("what is written is what is read, wherever the memory ends", async () => {
     fc.asyncProperty(
       fc.array(fc.string({ maxLength: 40, unit: "binary" }), { maxLength: 60 }),
       async (items) => {
-        const ring = createRing<string>(256);
+        const ring = createRing<string>(1024);
         const reader = new RingReader<string>(ring.buffer);
         const got: string[] = [];
         await run(function* () {

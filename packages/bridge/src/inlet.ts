@@ -53,7 +53,7 @@ export abstract class Inlet<T> extends ReceiveStreamBase<T> implements BridgeRec
     if (!overflows.has(whenFull)) {
       throw new UsageError(`whenFull is ${whenFull as string}. Give "fail", "drop-newest" or "drop-oldest".`);
     }
-    this.queue = new UniversalQueue({ capacity });
+    this.queue = new UniversalQueue({ capacity, wake: "at-once" });
     this.queue.wanted = () => this.want();
     this.whenFull = whenFull;
     this.isPulling = false;
@@ -86,19 +86,25 @@ export abstract class Inlet<T> extends ReceiveStreamBase<T> implements BridgeRec
     return perform<this, [], void>(this, this.doClose);
   }
 
-  protected push(item: T): void {
+  /** Takes an item from the source. True if there is room for another, which it may give unasked. */
+  protected push(item: T): boolean {
+    const { queue } = this;
     this.isPulling = false;
-    if (this.queue.isOver) return;
-    if (!this.queue.offer(item)) this.overflow(item);
-    else if (this.queue.getters.size > 0) this.want();
+    if (queue.isOver) return false;
+    if (!queue.offer(item)) this.overflow(item);
+    else if (queue.getters.size > 0) this.want();
+    return queue.size < queue.capacity;
   }
 
   protected end(): void {
+    // Left already: it ends because our side left, which is no news.
+    if (this.isDetached) return;
     this.leave(undefined);
     this.queue.end();
   }
 
   protected fail(error: unknown): void {
+    if (this.isDetached) return;
     this.leave(undefined);
     this.queue.fail(error);
   }

@@ -51,8 +51,8 @@ export class Line<W extends Waiting<never>> {
 }
 
 /**
- * A task in a line. The host may wake it, so its run is held: a virtual clock stands still and no deadlock is told. But
- * unlike I/O's it takes its step later, not in the stack of `resume`: whoever puts an item in goes on first.
+ * A task in a line. The host may wake it, so its run is held: a virtual clock stands still and no deadlock is told. Resumed
+ * from a callback of the host it may take its step before `resume` returns, which has to be the last act of whoever calls.
  */
 export abstract class LineLeaf<T> extends HostLeaf<T> implements Waiting<T> {
   ahead: Waiting<never> | undefined;
@@ -74,14 +74,6 @@ export abstract class LineLeaf<T> extends HostLeaf<T> implements Waiting<T> {
   protected abort(_cancelled: Cancelled): boolean {
     this.line.remove(this);
     return true;
-  }
-
-  override resume(value: T): void {
-    this.unpark().wake(false, value);
-  }
-
-  override fail(error: unknown): void {
-    this.unpark().wake(true, error);
   }
 
   protected override again(): this {

@@ -19,6 +19,11 @@ import { promised, type SignalOptions } from "./promised.ts";
 export interface UniversalQueueOptions {
   /** Items that may wait in the queue, 1 or more; `Infinity` if not given. */
   readonly capacity?: number | undefined;
+  /**
+   * When a task goes on that a callback of the host wakes by a put or a get: `"later"` (default), after the callback; or
+   * `"at-once"`, before that call returns: three times cheaper, for adapters that do nothing after it.
+   */
+  readonly wake?: "later" | "at-once" | undefined;
   /** Called once if the queue is closed while more could come, with the reason: for what puts items in and is to stop. */
   readonly onClose?: ((reason: unknown) => void) | undefined;
 }
@@ -63,18 +68,21 @@ export class UniversalQueue<T> {
   private readonly items = new Deque<T>();
   private supply: Supply = "open";
   private isClosed = false;
+  /** @internal */
+  readonly wakesAtOnce: boolean;
   private readonly onClose: ((reason: unknown) => void) | undefined;
   /** What it failed with, or why it was closed. */
   private cause: unknown = undefined;
 
   /** @throws UsageError for a capacity that is not a whole number of 1 or more, or Infinity. */
-  constructor({ capacity = Infinity, onClose }: UniversalQueueOptions = {}) {
+  constructor({ capacity = Infinity, wake = "later", onClose }: UniversalQueueOptions = {}) {
     if (!(capacity === Infinity || (Number.isInteger(capacity) && capacity >= 1))) {
       throw new UsageError(
         `The capacity is ${String(capacity)}. Give a whole number, 1 or more, or Infinity.`,
       );
     }
     this.capacity = capacity;
+    this.wakesAtOnce = wake === "at-once";
     this.onClose = onClose;
   }
 
@@ -165,9 +173,10 @@ export class UniversalQueue<T> {
     while (this.items.size > 0) this.items.shift();
     const isStopped = this.supply === "open";
     if (isStopped) this.cause = reason;
+    // First whoever puts, who is told the reason; what puts items in may itself end the supply as it stops.
     this.putters.failAll(() => this.putProblem());
-    this.getters.failAll(() => this.getProblem());
     if (isStopped) this.onClose?.(reason);
+    this.getters.failAll(() => this.getProblem());
   }
 
   statistics(): UniversalQueueStatistics {
@@ -242,7 +251,27 @@ function checkItem(item: unknown): void {
   }
 }
 
-class Get<T> extends LineLeaf<T> {
+/** A task in a line of a queue, which says when it goes on. */
+abstract class QueueLeaf<T> extends LineLeaf<T> {
+  private readonly wakesAtOnce: boolean;
+
+  constructor(line: Line<Waiting<T>>, wakesAtOnce: boolean) {
+    super(line);
+    this.wakesAtOnce = wakesAtOnce;
+  }
+
+  override resume(value: T): void {
+    if (this.wakesAtOnce) super.resume(value);
+    else this.unpark().wake(false, value);
+  }
+
+  override fail(error: unknown): void {
+    if (this.wakesAtOnce) super.fail(error);
+    else this.unpark().wake(true, error);
+  }
+}
+
+class Get<T> extends QueueLeaf<T> {
   get label(): string {
     return "an item of a universal queue";
   }
@@ -250,7 +279,7 @@ class Get<T> extends LineLeaf<T> {
   private readonly queue: UniversalQueue<T>;
 
   constructor(queue: UniversalQueue<T>) {
-    super(queue.getters);
+    super(queue.getters, queue.wakesAtOnce);
     this.queue = queue;
   }
 
@@ -262,7 +291,7 @@ class Get<T> extends LineLeaf<T> {
   }
 }
 
-class Put<T> extends LineLeaf<void> implements Putting<T> {
+class Put<T> extends QueueLeaf<void> implements Putting<T> {
   get label(): string {
     return "room in a universal queue";
   }
@@ -271,7 +300,7 @@ class Put<T> extends LineLeaf<void> implements Putting<T> {
   private readonly queue: UniversalQueue<T>;
 
   constructor(queue: UniversalQueue<T>, item: T) {
-    super(queue.putters);
+    super(queue.putters, queue.wakesAtOnce);
     this.queue = queue;
     this.item = item;
   }

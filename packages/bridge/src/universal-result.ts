@@ -78,6 +78,15 @@ class WaitFor<T> extends LineLeaf<T> {
     this.result = result;
   }
 
+  // Whoever settles the result goes on first.
+  override resume(value: T): void {
+    this.unpark().wake(false, value);
+  }
+
+  override fail(error: unknown): void {
+    this.unpark().wake(true, error);
+  }
+
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     const { outcome } = this.result;
     if (outcome === undefined) return this.queueUp(strand);

@@ -1,5 +1,6 @@
 /** Calling into a run from outside: answered exactly once, as a task of the run, and refused after its end. */
 import {
+  type Coroutine,
   currentTask,
   fromPromise,
   run,
@@ -170,8 +171,8 @@ test("a signal that was used and not aborted keeps no listener of a call", async
     Reflect.apply(removeEventListener, signal, args);
   };
   const task = await run(
-    openPortal(async (portal): Promise<Task<number>> => {
-      expect(await portal.call(() => 1, { signal })).toBe(1);
+    openPortal(function* (portal): Coroutine<Task<number>> {
+      expect(yield* fromPromise(portal.call(() => 1, { signal }))).toBe(1);
       return portal.startSoon(() => 2);
     }),
     { backend: kernel() },

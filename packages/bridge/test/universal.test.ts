@@ -194,6 +194,25 @@ describe("UniversalQueue", () => {
     expect(errors[0]).toBeInstanceOf(BrokenResourceError);
   });
 
+  test("whoever puts an item in goes on first, unless the queue was told to wake at once", async () => {
+    const steps: string[] = [];
+    for (const wake of ["later", "at-once"] as const) {
+      const queue = new UniversalQueue<number>({ wake });
+      setTimeout(() => {
+        queue.putNowait(1);
+        steps.push(`put, ${wake}`);
+      }, 1);
+      await run(
+        function* () {
+          yield* queue.get();
+          steps.push(`got, ${wake}`);
+        },
+        { backend: kernel() },
+      );
+    }
+    expect(steps).toEqual(["put, later", "got, later", "got, at-once", "put, at-once"]);
+  });
+
   test("bad input is refused", () => {
     expect(() => new UniversalQueue({ capacity: 0 })).toThrow(UsageError);
     expect(() => new UniversalQueue({ capacity: Number.NaN })).toThrow(UsageError);

@@ -72,6 +72,8 @@ export interface WorkBridge {
     fail(error: Error): void;
     /** The work ends because it was told to stop. */
     stop(): void;
+    /** False where the foreign world itself drops the value of work that was told to stop. */
+    readonly givesLateValues?: boolean | undefined;
   };
 }
 
