@@ -275,23 +275,24 @@ export interface ChannelOptions {
  *
  * ```ts
  * import { listenTcp, tcp } from "@anyloop/io";
- * import { run, taskGroup } from "anyloop";
+ * import { run, taskGroup, use } from "anyloop";
  * import { acceptChannel, connectChannel } from "@anyloop/bridge-worker/channel";
  *
  * const key = "only for us";
  * await run(
- *   taskGroup(function* (group) {
- *     const listener = yield* listenTcp(0, { host: "127.0.0.1" });
+ *   use(listenTcp(0, { host: "127.0.0.1" }), function* (listener) {
  *     const serving = listener.serve(function* (stream) {
  *       const channel = yield* acceptChannel<string, number>(stream, { key });
  *       yield* channel.send(`got ${yield* channel.receive()}`);
  *     });
- *     group.startSoon(serving, { daemon: true });
  *     const there = tcp("127.0.0.1", listener.addresses[0]!.port);
- *     const channel = yield* connectChannel<number, string>(there, { key });
- *     yield* channel.send(42);
- *     console.log(yield* channel.receive()); // got 42
- *     yield* channel.close();
+ *     yield* taskGroup(function* (group) {
+ *       group.startSoon(serving, { daemon: true });
+ *       const channel = yield* connectChannel<number, string>(there, { key });
+ *       yield* channel.send(42);
+ *       console.log(yield* channel.receive()); // got 42
+ *       yield* channel.close();
+ *     });
  *   }),
  * );
  * ```
