@@ -12,7 +12,8 @@ type Listener = (...args: unknown[]) => void;
 export interface NodePort {
   on(event: string, listener: Listener): unknown;
   off(event: string, listener: Listener): unknown;
-  listenerCount(event: string): number;
+  /** Deno's message ports have none. */
+  listenerCount?(event: string): number;
   postMessage(message: unknown, transfer?: never): void;
   ref?(): void;
   unref?(): void;
@@ -123,7 +124,7 @@ function keepByListening(
   isKept: boolean,
 ): void {
   if (isKept) kept?.ref?.();
-  else if (emitter.listenerCount("message") <= 1) kept?.unref?.();
+  else if ((emitter.listenerCount?.("message") ?? 1) <= 1) kept?.unref?.();
 }
 
 /** What keeps a process alive by itself. */

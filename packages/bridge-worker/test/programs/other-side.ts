@@ -79,7 +79,10 @@ function* servePortals(): Coroutine<never> {
 
 if (process.argv[2] === "serve" || parentPort !== null) {
   (parentPort ?? process).on("message", (message) => {
-    if (message === "crash") throw new RangeError("it crashed");
+    if (message !== "crash") return;
+    setTimeout(() => {
+      throw new RangeError("it crashed");
+    });
   });
   shareQueue(port, new UniversalQueue<number>({ capacity: 4 }));
   await run(
