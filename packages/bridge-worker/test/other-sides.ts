@@ -12,12 +12,12 @@ export interface OtherSide {
   kill(): void;
 }
 
-export function startThread(): OtherSide {
+function startThread(): OtherSide {
   const port = new Worker(program, { execArgv });
   return { port, kill: () => void port.terminate() };
 }
 
-export function startProcess(): OtherSide {
+function startProcess(): OtherSide {
   const port = fork(fileURLToPath(program), ["serve"], { serialization: "advanced", execArgv });
   return { port, kill: () => void port.kill("SIGKILL") };
 }
