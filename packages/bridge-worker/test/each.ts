@@ -18,11 +18,10 @@ export function eachUnless(cannot: boolean, reason: string, name: string, body: 
 export const isDeno: boolean = "Deno" in globalThis;
 
 /** Why no thread or process can be started with a program of these tests, if that is so. */
-export const noPrograms: string | undefined = (
-  globalThis as { process?: { version: string } }
-).process?.version.startsWith("v20.")
-  ? "Node 20 runs no TypeScript"
-  : undefined;
+export const noPrograms: string | undefined =
+  (globalThis as { process?: { version: string } }).process?.version.startsWith("v20.") === true
+    ? "Node 20 runs no TypeScript"
+    : undefined;
 
 /** What the operation threw; fails if it did not. */
 export function* caught(work: Operation<unknown>): Coroutine<unknown> {
