@@ -8,6 +8,7 @@ import {
   taskGroup,
 } from "@anyloop/core";
 import { hostTurn } from "@anyloop/core/lowlevel";
+import type { ForeignSide } from "./bridges.ts";
 import type { Rule } from "./suite.ts";
 
 /** Turns of the host after which foreign promises have settled that can. */
@@ -16,6 +17,11 @@ const turns = 5;
 /** Lets the foreign side come as far as it can. */
 export function* settleTurns(): Coroutine<void> {
   for (let turn = 0; turn < turns; turn++) yield* fromPromise(new Promise<void>(hostTurn));
+}
+
+/** The same for promise code. */
+export async function settleTurnsOutside(): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise<void>(hostTurn);
 }
 
 /** Makes each rule one that makes its own bridge, and ends what runs beside it. */
@@ -32,6 +38,12 @@ export function onBridge<B>(
         group.cancel();
       }),
   }));
+}
+
+/** Whether it is the error that was to cross, or a copy of it where errors are copied. */
+export function hasCrossed(foreign: ForeignSide, error: unknown, expected: Error): boolean {
+  if (foreign.copiesErrors !== true || !(error instanceof Error)) return error === expected;
+  return error.name === expected.name && error.message === expected.message;
 }
 
 /** Whether an error, or what caused it, is the one that is looked for. */

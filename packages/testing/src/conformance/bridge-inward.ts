@@ -17,7 +17,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
-import { caused, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, hasCrossed, onBridge, settleTurns, settleTurnsOutside } from "./bridge-help.ts";
 import type { InwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -148,7 +148,10 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
         bridge.foreign.fail(boom);
         for (const error of [yield* receiver.join(), yield* thrownBy(bridge.ours.receive(), "receive()")]) {
           checkError(error, BrokenResourceError, "receive() after a foreign failure");
-          check((error as Error).cause === boom, "The cause is not the error of the foreign side.");
+          check(
+            hasCrossed(bridge.foreign, (error as Error).cause, boom),
+            "The cause is not the error of the foreign side.",
+          );
         }
       });
       checkSame(bridge.foreign.listeners(), 0, "Listeners after a failure");
@@ -209,6 +212,8 @@ export function afterTheRun(make: Make, options: MatrixOptions): ConformanceCase
           group.cancel();
         });
         await run(main, { backend: makeBackend(), signal });
+        // To another thread or process the news has a way to go.
+        if (foreign?.copiesErrors === true) await settleTurnsOutside();
         const error = await refusal(foreign as Foreign);
         const isRefused =
           foreign?.hearsReasons === false

@@ -11,7 +11,7 @@ import {
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
-import { caused, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
 import type { OutwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -119,7 +119,8 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
         for (const error of [yield* sender.join(), yield* thrownBy(bridge.ours.send(0), "send()")]) {
           checkError(error, BrokenResourceError, "send() after the foreign side has gone");
           check(
-            bridge.foreign.givesReasons === false || (error as Error).cause === reason,
+            bridge.foreign.givesReasons === false ||
+              hasCrossed(bridge.foreign, (error as Error).cause, reason),
             "The cause is not the reason of the foreign side.",
           );
         }
@@ -139,7 +140,7 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
       fail(boom);
       const error = yield* fromPromise(reading);
       check(
-        caused(error, (cause) => cause === boom),
+        caused(error, (cause) => hasCrossed(foreign, cause, boom)),
         `The foreign side was told ${String(error)}.`,
       );
       checkSame(foreign.listeners(), 0, "Listeners after our failure");

@@ -10,7 +10,7 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
-import { onBridge, settleTurns } from "./bridge-help.ts";
+import { hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
 import type { WorkBridge } from "./bridges.ts";
 import { check, checkSame, startWaiting } from "./check.ts";
 import type { Rule } from "./suite.ts";
@@ -55,7 +55,10 @@ const rules: readonly { readonly rule: string; body(bridge: WorkBridge): Corouti
       yield* taskGroup(function* (group) {
         const task = yield* startWaiting(group, () => outcomeOf(operation));
         foreign.fail(boom);
-        check((yield* task.join()) === boom, "The operation did not throw the error of the work.");
+        check(
+          hasCrossed(foreign, yield* task.join(), boom),
+          "The operation did not throw the error of the work.",
+        );
       });
       checkSame(foreign.listeners(), 0, "Listeners after a failure");
     },
@@ -98,7 +101,10 @@ const rules: readonly { readonly rule: string; body(bridge: WorkBridge): Corouti
         const task = yield* cancelled(bridge, group);
         bridge.foreign.fail(boom);
         yield* task.wait();
-        check(task.value === boom, `The operation gave ${String(task.value)} instead of the failure.`);
+        check(
+          hasCrossed(bridge.foreign, task.value, boom),
+          `The operation gave ${String(task.value)} instead of the failure.`,
+        );
       });
     },
   },

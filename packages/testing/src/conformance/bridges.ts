@@ -5,6 +5,8 @@ import type { Body, ObjectReceiveStream, ObjectSendStream, Operation, TaskGroup 
 export interface ForeignSide {
   /** How many listeners, readers, subscriptions or timers of the bridge are registered there now. */
   listeners(): number;
+  /** True where errors cross as copies (to another thread or process): the same name and message then, not the same object. */
+  readonly copiesErrors?: boolean | undefined;
 }
 
 /** Items come from the foreign side to ours. */
