@@ -17,6 +17,8 @@ export function eachUnless(cannot: boolean, reason: string, name: string, body: 
 
 export const isDeno: boolean = "Deno" in globalThis;
 
+export const isBun: boolean = "Bun" in globalThis;
+
 /** Why no thread or process can be started with a program of these tests, if that is so. */
 export const noPrograms: string | undefined =
   (globalThis as { process?: { version: string } }).process?.version.startsWith("v20.") === true
