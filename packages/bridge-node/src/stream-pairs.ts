@@ -14,7 +14,7 @@ import type { Waiter } from "@anyloop/core/lowlevel";
 import { destroyed } from "./end-of-stream.ts";
 
 /** Items that wait between the two ends: enough that each side works for a while before the other has its turn. */
-const between = 16;
+const between = 64;
 
 export interface PairOptions {
   /** Whether the Node stream carries objects (default) or bytes. */
