@@ -41,6 +41,11 @@ export class BindError extends SystemError {
   override readonly name = "BindError";
 }
 
+/** A worker could not load a module: it or what it imports is missing (`ERR_MODULE_NOT_FOUND`), or it threw. */
+export class ModuleError extends SystemError {
+  override readonly name = "ModuleError";
+}
+
 /** The `code` of whatever was thrown; `UNKNOWN` if it has none. */
 export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown };

@@ -44,6 +44,7 @@ export interface CallAnswer {
 export type WorkerMessage =
   | { readonly type: "done"; readonly value: unknown }
   | { readonly type: "failed"; readonly failure: SentError }
+  | { readonly type: "unloaded"; readonly failure: SentError }
   | { readonly type: "missing"; readonly what: string }
   | {
       readonly type: "call";
@@ -113,9 +114,9 @@ export function serveJobs(
     try {
       link.post(message);
     } catch (error) {
-      if (message.type === "failed") {
+      if ("failure" in message) {
         const { error: original, ...rest } = message.failure;
-        link.post({ type: "failed", failure: { ...rest, error: new Error(String(original)) } });
+        link.post({ ...message, failure: { ...rest, error: new Error(String(original)) } });
       } else {
         const what = message.type === "done" ? "what it gave back" : "an argument of a callback";
         const told = new TypeError(`${what} cannot be sent to another thread: ${String(error)}`);
@@ -196,36 +197,35 @@ export function serveJobs(
     return (await importModule(module))[name];
   };
 
-  const perform = async (job: Job): Promise<void> => {
+  /** What became of a job. Its ports are opened first: whatever comes of it, the other ends hear that it is over. */
+  const perform = async (job: Job): Promise<WorkerMessage> => {
     const ports: { close(): void }[] = [];
+    const args = job.args.map((argument) => {
+      if (argument.kind === "value") return argument.value;
+      if (argument.kind === "callback") return callback(argument.index);
+      const port = openPort(argument.port as never, argument.capacity);
+      ports.push(port);
+      return port;
+    });
+    let isLoaded = job.source !== undefined;
     try {
       const work = await find(job);
-      if (typeof work !== "function") {
-        post({
-          type: "missing",
-          what: `${String(job.module)} exports no function ${JSON.stringify(job.name)}`,
-        });
-        return;
+      isLoaded = true;
+      if (typeof work === "function") {
+        return { type: "done", value: await Reflect.apply(work, undefined, args) };
       }
-      const args = job.args.map((argument) => {
-        if (argument.kind === "value") return argument.value;
-        if (argument.kind === "callback") return callback(argument.index);
-        const port = openPort(argument.port as never, argument.capacity);
-        ports.push(port);
-        return port;
-      });
-      const value: unknown = await Reflect.apply(work, undefined, args);
-      for (const port of ports) port.close();
-      post({ type: "done", value });
+      const what = `${String(job.module)} exports no function ${JSON.stringify(job.name)}`;
+      return { type: "missing", what };
     } catch (error) {
+      return { type: isLoaded ? "failed" : "unloaded", failure: describeError(error, job.source) };
+    } finally {
       for (const port of ports) port.close();
-      post({ type: "failed", failure: describeError(error, job.source) });
     }
   };
 
   link.listen((message) => {
     if (message.type === "job") {
-      void perform(message);
+      void perform(message).then(post);
       return;
     }
     const { call, value, failure } = message;

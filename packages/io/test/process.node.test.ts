@@ -133,6 +133,11 @@ each("a missing directory and a file that is no program are told", function* () 
 });
 
 each("options that cannot be are refused", function* () {
+  for (const command of [[""], ["a\0b"], ["echo", "a\0b"]] as [string][]) {
+    const error = (yield* caught(runProcess(command))) as UsageError;
+    expect(error).toBeInstanceOf(UsageError);
+    expect([error.message.includes("Cannot start"), error.cause instanceof Error]).toEqual([true, true]);
+  }
   expect(yield* caught(openProcess(["true"], { killDelay: -1 }))).toBeInstanceOf(UsageError);
   expect(yield* caught(openProcess(["true"], { killDelay: Number.NaN }))).toBeInstanceOf(UsageError);
 });

@@ -514,6 +514,30 @@ const failures: Readonly<Record<string, TypedError>> = {
     code: /ENOENT|EACCES/,
     message: /Listening on \/no\/such\/directory\/socket failed/,
   },
+  "a directory is no socket": {
+    work: () => connectUnix("/"),
+    type: ConnectError,
+    code: /ECONNREFUSED|ENOTSOCK|EACCES/,
+    message: /Connecting to \/ failed/,
+  },
+  "a directory is in the way": {
+    work: () => listenUnix("/"),
+    type: BindError,
+    code: /EADDRINUSE|EINVAL|EACCES/,
+    message: /Listening on \/ failed/,
+  },
+  "nobody may make a socket there": {
+    work: () => listenUnix("/proc/anyloop"),
+    type: BindError,
+    code: /EACCES|ENOENT|EPERM/,
+    message: /Listening on \/proc\/anyloop failed/,
+  },
+  "the address to connect from is not of this machine": {
+    work: () => connectTcp("127.0.0.1", 1, { localAddress: "192.0.2.7" }),
+    type: ConnectError,
+    code: /EADDRNOTAVAIL|EINVAL/,
+    message: /Connecting to 127.0.0.1:1 failed/,
+  },
   "an address is not of this machine": {
     work: () => listenTcp(0, { host: "192.0.2.1" }),
     type: BindError,
@@ -530,6 +554,21 @@ for (const [situation, { work, type, code, message }] of Object.entries(failures
     expect(error.code).toMatch(code);
     expect(error.message).toMatch(message);
     expect(error.cause).toBeInstanceOf(Error);
+  });
+}
+
+const misuses: Readonly<Record<string, () => Operation<unknown>>> = {
+  "a port that is too high": () => connectTcp("127.0.0.1", 70_000),
+  "a port below 0": () => connectTcp("127.0.0.1", -1),
+  "half a port": () => listenTcp(1.5),
+  "no port": () => listenTcp(Number.NaN, localhost),
+  "an empty host": () => connectTcp("", 80),
+  "no hosts": () => listenTcp(0, { host: [] }),
+};
+
+for (const [misuse, work] of Object.entries(misuses)) {
+  each(`${misuse} is a UsageError`, function* () {
+    expect(yield* caught(work())).toBeInstanceOf(UsageError);
   });
 }
 

@@ -206,6 +206,18 @@ each("a thread that dies breaks its channels with the cause, after what it had s
   yield* here.close();
 });
 
+each("a thread that never gets to work ends its channels", function* () {
+  const nowhere = new URL("nowhere.mjs", import.meta.url);
+  const absent = { module: new URL("worker-functions.mjs", import.meta.url), name: "absent" };
+  for (const work of [{ module: nowhere }, absent]) {
+    const [here, there] = threadChannel<number, never>();
+    yield* caught(runInThread(work, [there]));
+    expect(yield* caught(here.receive())).toBeInstanceOf(EndOfStream);
+    expect(yield* caught(here.send(1))).toBeInstanceOf(BrokenResourceError);
+    yield* here.close();
+  }
+});
+
 test("a capacity that cannot be is refused", () => {
   for (const capacity of [0, -1, 1.5, Number.NaN, Infinity]) {
     expect(() => threadChannel(capacity)).toThrow(UsageError);
