@@ -13,6 +13,7 @@ import {
   Event,
   failAfter,
   fromPromise,
+  linesOf,
   now,
   type Operation,
   operation,
@@ -20,6 +21,7 @@ import {
   sleep,
   sleepForever,
   taskGroup,
+  use,
   UsageError,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
@@ -32,6 +34,7 @@ import {
   connectUnix,
   listenTcp,
   listenUnix,
+  openProcess,
   resolve,
   ResolveError,
   type SocketStream,
@@ -43,6 +46,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test, vi } from "vitest";
 import { caught, each, type Gaps } from "./each-real.ts";
+import { commandOf, noPrograms } from "./program.ts";
 
 const localhost = { host: "127.0.0.1" };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -286,6 +290,16 @@ onPair("a reset is a broken stream, with the system's error as its cause", funct
   yield* near.close();
 });
 
+onPair("a reset breaks sending, with the system's error as its cause", function* (near, far) {
+  far.raw.resetAndDestroy();
+  while (!near.raw.closed) yield* sleep(1);
+  for (let count = 0; count < 2; count++) {
+    const error = yield* caught(near.send(bytes("x")));
+    expect(error).toBeInstanceOf(BrokenResourceError);
+    expect(((error as Error).cause as { code?: string }).code).toMatch(/ECONNRESET|EPIPE/);
+  }
+});
+
 onPair("a reset of an idle connection does not make close fail", function* (near, far) {
   far.raw.resetAndDestroy();
   while (!near.raw.closed) yield* sleep(1);
@@ -455,6 +469,33 @@ each("out of file descriptors: the server says so, waits 100 ms and goes on", fu
     yield* listener.close();
   }
 });
+
+for (const backend of ["kernel", "native"]) {
+  const cannot = noPrograms ?? ("Deno" in globalThis || "Bun" in globalThis ? "for Node's way" : undefined);
+  test.skipIf(cannot !== undefined)(
+    `really out of file descriptors: Node hangs up on who comes, the server goes on [${cannot ?? backend}]`,
+    async () => {
+      const limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...commandOf("out-of-files.ts")] as const;
+      await run(
+        use(openProcess([...limited, backend]), function* (server) {
+          const lines = linesOf(server.stdout);
+          const port = Number(yield* lines.receive());
+          const early = yield* connectTcp("127.0.0.1", port);
+          const end = yield* caught(early.receive());
+          expect(end instanceof EndOfStream || end instanceof BrokenResourceError).toBe(true);
+          server.sendSignal("SIGUSR2");
+          expect(yield* lines.receive()).toBe("has some again");
+          const late = yield* connectTcp("127.0.0.1", port);
+          expect(text(yield* late.receive())).toBe("welcome");
+          yield* early.close();
+          yield* late.close();
+          server.kill();
+        }),
+        { backend: kernel() },
+      );
+    },
+  );
+}
 
 each("a listener on several addresses has one port, and accepts on each", function* () {
   const hosts = ["127.0.0.1", "127.0.0.2"];
