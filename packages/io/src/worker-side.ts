@@ -70,8 +70,11 @@ export function describeError(error: unknown, source?: string): SentError {
   const properties: Record<string, unknown> = {};
   if (!(error instanceof Error))
     return { error, name: undefined, properties, cause: undefined, unbound: undefined };
-  for (const [key, value] of Object.entries(error)) {
-    if (typeof value !== "object" && typeof value !== "function") properties[key] = value;
+  // Some of Bun's errors have inherited theirs.
+  for (const key of ["code", ...Object.keys(error)]) {
+    const value = (error as unknown as Record<string, unknown>)[key];
+    if (value !== undefined && typeof value !== "object" && typeof value !== "function")
+      properties[key] = value;
   }
   const unbound =
     source !== undefined && error instanceof ReferenceError
