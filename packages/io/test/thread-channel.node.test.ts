@@ -14,7 +14,7 @@ import {
 import { runInThread, threadChannel, type ThreadPort, threadStream } from "@anyloop/io";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
-import { objectStreamConformance, registerCases } from "@anyloop/testing";
+import { objectStreamConformance, registerCases, waitAllTasksBlocked } from "@anyloop/testing";
 import { describe, expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 
@@ -151,6 +151,25 @@ onRealClocks("a sender waits while nobody takes", function* () {
   const got: number[] = [];
   yield* forEach(right, (item) => void got.push(item));
   expect(got).toEqual([0, 1, 2]);
+  yield* right.close();
+});
+
+each("those who wait are served in order, also when who is served asks again", function* () {
+  const { port1, port2 } = new MessageChannel();
+  const [left, right] = [threadStream<number>(port1, 2), threadStream<number>(port2, 2)];
+  const got: [name: string, item: number][] = [];
+  yield* taskGroup(function* (group) {
+    for (const name of ["first", "second"]) {
+      group.startSoon(function* () {
+        for (let time = 0; time < 2; time++) got.push([name, yield* right.receive()]);
+      });
+      yield* waitAllTasksBlocked();
+    }
+    for (const item of [1, 2, 3, 4]) yield* left.send(item);
+  });
+  expect(got.map(([, item]) => item)).toEqual([1, 2, 3, 4]);
+  expect(got.map(([name]) => name)).toEqual(["first", "second", "first", "second"]);
+  yield* left.close();
   yield* right.close();
 });
 
