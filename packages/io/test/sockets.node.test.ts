@@ -1,5 +1,6 @@
 /** Connecting, listening and sending, with real sockets. */
-import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { access, chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -46,7 +47,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test, vi } from "vitest";
 import { caught, each, type Gaps } from "./each-real.ts";
-import { commandOf, noPrograms } from "./program.ts";
+import { commandOf, noPrograms, runProgram } from "./program.ts";
 
 const localhost = { host: "127.0.0.1" };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -622,7 +623,49 @@ each("a typed error when the port is in use", function* () {
   yield* listener.close();
 });
 
-test.skipIf(process.getuid?.() === 0)(
+/** Linux lets everybody take this port and higher ones. */
+function lowestFreePort(): number {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+  } catch {
+    return 1024;
+  }
+}
+
+const noRights =
+  noPrograms ??
+  ("Deno" in globalThis ? "Deno cannot become another user" : undefined) ??
+  (process.getuid?.() === 0 ? undefined : "only root can become nobody");
+test.skipIf(noRights !== undefined)(
+  `a typed error for whatever is not permitted [${noRights ?? "as nobody"}]`,
+  async () => {
+    const body = inTemporaryDirectory(function* (directory) {
+      const listener = yield* listenUnix(join(directory, "socket"));
+      yield* fromPromise(writeFile(join(directory, "secret"), "x", { mode: 0o600 }));
+      yield* fromPromise(mkdir(join(directory, "closed"), { mode: 0o700 }));
+      yield* fromPromise(chmod(join(directory, "socket"), 0o600));
+      yield* fromPromise(chmod(directory, 0o755));
+      const { stdout, stderr } = yield* fromPromise(runProgram("no-rights.ts", [directory, "1"]));
+      const portIsFree = lowestFreePort() <= 1;
+      expect({ stderr, lines: stdout.trim().split("\n") }).toEqual({
+        stderr: "",
+        lines: [
+          "read a file: SystemError EACCES",
+          "make a file: SystemError EACCES",
+          "run a program: SystemError EACCES",
+          "run it there: SystemError EACCES",
+          "make a socket: BindError EACCES",
+          "use a socket: ConnectError EACCES",
+          `take a port: ${portIsFree ? "was done" : "BindError EACCES"}`,
+        ],
+      });
+      yield* listener.close();
+    });
+    await run(body, { backend: kernel() });
+  },
+);
+
+test.skipIf(process.getuid?.() === 0 || lowestFreePort() <= 1)(
   "a typed error when the port is not permitted [root may do anything]",
   async () => {
     const error = await run(() => caught(listenTcp(1, localhost)), { backend: kernel() });
