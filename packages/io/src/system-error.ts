@@ -57,6 +57,8 @@ function pathOf(error: unknown): string | undefined {
   return typeof path === "string" ? path : undefined;
 }
 
+const certificateWanted = "The server wants a certificate of its client. Pass key and cert.";
+
 /** What it means, and what a person can do about it. */
 const advice: Readonly<Record<string, string>> = {
   E2BIG: "The arguments are too long.",
@@ -85,6 +87,8 @@ const advice: Readonly<Record<string, string>> = {
   ENOTSOCK: "That file is not a socket.",
   EPERM: "The system does not permit it to this user.",
   EROFS: "The file system is read-only.",
+  ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED: certificateWanted,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: certificateWanted,
   ESPIPE: "It cannot be positioned: it is a pipe or a terminal.",
   ETIMEDOUT: "Nobody answered in time.",
 };
