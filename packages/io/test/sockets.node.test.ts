@@ -473,7 +473,8 @@ each("out of file descriptors: the server says so, waits 100 ms and goes on", fu
 
 for (const backend of ["kernel", "native"]) {
   const cannot =
-    noPrograms ?? ("Deno" in globalThis || "Bun" in globalThis ? "it lets who comes wait" : undefined);
+    noPrograms ??
+    ("Deno" in globalThis || "Bun" in globalThis ? "its way is another, and not looked into" : undefined);
   test.skipIf(cannot !== undefined)(
     `really out of file descriptors: Node hangs up on who comes, the server goes on [${cannot ?? backend}]`,
     async () => {
