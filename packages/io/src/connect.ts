@@ -86,8 +86,8 @@ const openTls = operation(function* connectTls(
 /**
  * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after 250 ms, or at
  * once when one fails; the first to answer is given, the others are closed.
- * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host; with `tls` what
- * `TlsStream.wrap` throws.
+ * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host; UsageError for a port that
+ * cannot be; with `tls` what `TlsStream.wrap` throws.
  */
 export function connectTcp(
   host: string,

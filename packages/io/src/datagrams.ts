@@ -14,6 +14,7 @@ import {
   type ObjectSendStream,
   type Operation,
   operation,
+  UsageError,
 } from "@anyloop/core";
 import {
   closing,
@@ -211,12 +212,10 @@ function openSocket(local: InternetAddress, peer?: InternetAddress): Operation<S
       waiter.resume(raw);
     };
     raw.once("error", onError);
+    const onConnected = (error?: Error): void => (error === undefined ? onReady() : onError(error));
     raw.bind({ port: local.port, address: local.host, exclusive: true }, () => {
       if (peer === undefined) onReady();
-      else
-        raw.connect(peer.port, peer.host, (error?: Error) =>
-          error === undefined ? onReady() : onError(error),
-        );
+      else raw.connect(peer.port, peer.host, onConnected);
     });
     return () => {
       raw.off("error", onError);
@@ -230,8 +229,7 @@ function openSocket(local: InternetAddress, peer?: InternetAddress): Operation<S
 const anyHost = { 4: "0.0.0.0", 6: "::" } as const;
 
 function* localOf({ host, port = 0, family = 4 }: UdpOptions): Coroutine<InternetAddress> {
-  if (host === undefined) return { host: anyHost[family], port, family };
-  const [address] = yield* resolve(host, port);
+  const [address] = yield* resolve(host ?? anyHost[family], port);
   return address as InternetAddress;
 }
 
@@ -250,6 +248,7 @@ const openConnectedUdp = operation(function* connectedUdpSocket(
   port: number,
   options: UdpOptions,
 ): Coroutine<ConnectedUdpSocket> {
+  if (port === 0) throw new UsageError("Nobody can be reached at port 0. Give the port of the peer.");
   const [peer] = (yield* resolve(host, port)) as readonly [InternetAddress];
   const local = yield* localOf({ ...options, family: peer.family });
   try {
@@ -262,13 +261,17 @@ const openConnectedUdp = operation(function* connectedUdpSocket(
 
 /**
  * Opens a UDP socket that exchanges datagrams with anybody.
- * @throws BindError if the port is in use or not permitted; ResolveError for an unknown host.
+ * @throws BindError if the port is in use or not permitted; ResolveError for an unknown host; UsageError for a port that
+ * cannot be.
  */
 export function udpSocket(options: UdpOptions = {}): Operation<UdpSocket> {
   return openUdp(options);
 }
 
-/** Opens a UDP socket that exchanges datagrams with one peer. @throws ConnectError; ResolveError for an unknown host. */
+/**
+ * Opens a UDP socket that exchanges datagrams with one peer.
+ * @throws ConnectError; ResolveError for an unknown host; UsageError for a port that cannot be.
+ */
 export function connectedUdpSocket(
   host: string,
   port: number,

@@ -19,7 +19,7 @@ export {
 export { resolve } from "./resolve.ts";
 export { AcceptError, type ServeOptions, SocketListener } from "./socket-listener.ts";
 export { SocketStream } from "./socket-stream.ts";
-export { BindError, ConnectError, ResolveError, SystemError } from "./system-error.ts";
+export { BindError, ConnectError, ModuleError, ResolveError, SystemError } from "./system-error.ts";
 export {
   CertificateError,
   type TlsClientOptions,

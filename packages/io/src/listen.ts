@@ -1,7 +1,7 @@
 /** Listening, on TCP ports and Unix sockets. */
 import { statSync, unlinkSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
-import { type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
+import { type Coroutine, isCancelled, type Operation, operation, UsageError } from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
 import { connectUnix, socketOptions, tcpStream } from "./connect.ts";
@@ -80,6 +80,8 @@ const openTcp = operation(function* listenTcp(
   { host = everywhere, backlog }: ListenTcpOptions,
 ): Coroutine<TcpListener> {
   const hosts = typeof host === "string" ? [host] : host;
+  if (hosts.length === 0)
+    throw new UsageError("There is no host to listen on. Leave it out to listen on all addresses.");
   const addresses = yield* addressesOf(hosts, port);
   for (let tries = 1; ; tries++) {
     const servers: Server[] = [];
@@ -137,7 +139,8 @@ const openUnix = operation(function* listenUnix(
 
 /**
  * Listens on a TCP port: on every address that the hosts have, all with the same port. Port 0 takes a free one.
- * @throws BindError if the port is in use or not permitted; ResolveError for an unknown host.
+ * @throws BindError if the port is in use or not permitted; ResolveError for an unknown host; UsageError for a port that
+ * cannot be.
  */
 export function listenTcp(port: number, options: ListenTcpOptions = {}): Operation<TcpListener> {
   return openTcp(port, options);

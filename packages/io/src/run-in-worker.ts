@@ -242,8 +242,8 @@ const inProcess = operation(function* runInProcess(
  * console.log(sum); // 500000500000
  * ```
  *
- * @throws what the function throws, as a clone; UsageError for what cannot travel; BrokenResourceError if the thread ends
- * before it has answered.
+ * @throws what the function throws, as a clone; UsageError for what cannot travel; ModuleError for a module that cannot be
+ * loaded; BrokenResourceError if the thread ends before it has answered.
  */
 export function runInThread<R>(
   work: () => R,

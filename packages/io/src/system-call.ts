@@ -1,11 +1,18 @@
 /**
  * A call of the host, as an operation.
  *
- * Invariant: an error of the system leaves it as a `SystemError`; whatever else was thrown (a cancellation, a misuse)
- * passes untouched.
+ * Invariant: an error of the system leaves it as a `SystemError`, an argument that the host refuses as a `UsageError`;
+ * whatever else was thrown (a cancellation, an error of ours) passes untouched.
  */
-import { AnyloopError, type Coroutine, fromPromise, type Operation, operation } from "@anyloop/core";
-import { SystemError } from "./system-error.ts";
+import {
+  AnyloopError,
+  type Coroutine,
+  fromPromise,
+  type Operation,
+  operation,
+  UsageError,
+} from "@anyloop/core";
+import { codeOf, SystemError } from "./system-error.ts";
 
 /** Whether the host threw this on behalf of the system. */
 function isErrnoException(error: unknown): error is NodeJS.ErrnoException & { code: string } {
@@ -17,8 +24,16 @@ function isErrnoException(error: unknown): error is NodeJS.ErrnoException & { co
   );
 }
 
+/** Whether the host refused an argument: a path with a null byte, a mode that is none. */
+function isRefusedArgument(error: unknown): error is Error {
+  return error instanceof TypeError && codeOf(error).startsWith("ERR_INVALID_ARG");
+}
+
 /** The error as this package throws it. `action` completes the sentence "Cannot …". */
 export function asSystemError(error: unknown, action: string, path?: string): unknown {
+  if (isRefusedArgument(error)) {
+    return new UsageError(`Cannot ${action}: ${error.message}`, { cause: error });
+  }
   return isErrnoException(error) ? new SystemError(`Cannot ${action}`, error, path) : error;
 }
 

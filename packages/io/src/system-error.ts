@@ -41,6 +41,11 @@ export class BindError extends SystemError {
   override readonly name = "BindError";
 }
 
+/** A worker could not load a module: it or what it imports is missing (`ERR_MODULE_NOT_FOUND`), or it threw. */
+export class ModuleError extends SystemError {
+  override readonly name = "ModuleError";
+}
+
 /** The `code` of whatever was thrown; `UNKNOWN` if it has none. */
 export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown };
@@ -51,6 +56,8 @@ function pathOf(error: unknown): string | undefined {
   const { path } = (error ?? {}) as { path?: unknown };
   return typeof path === "string" ? path : undefined;
 }
+
+const certificateWanted = "The server wants a certificate of its client. Pass key and cert.";
 
 /** What it means, and what a person can do about it. */
 const advice: Readonly<Record<string, string>> = {
@@ -80,6 +87,8 @@ const advice: Readonly<Record<string, string>> = {
   ENOTSOCK: "That file is not a socket.",
   EPERM: "The system does not permit it to this user.",
   EROFS: "The file system is read-only.",
+  ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED: certificateWanted,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: certificateWanted,
   ESPIPE: "It cannot be positioned: it is a pipe or a terminal.",
   ETIMEDOUT: "Nobody answered in time.",
 };

@@ -16,8 +16,7 @@ import {
   perform,
   UsageError,
 } from "@anyloop/core";
-import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
-import { Change } from "./change.ts";
+import { checkpointIfCancelled, closing, HostLeaf, type Strand } from "@anyloop/core/lowlevel";
 import { type ChannelEnd, openChannelEnd } from "./channel-end.ts";
 import { ObjectReceiver } from "./object-receiver.ts";
 
@@ -46,14 +45,130 @@ export interface ThreadPort<in Sent, out Received> extends AsyncIterable<Receive
 /** So much that a turn of the other thread, some 20 µs, is worth its while. */
 const defaultCapacity = 1024;
 
+type AnyEnd = ThreadStreamEnd<unknown, unknown>;
+
+/** Waits for the other end of the channel. */
+abstract class Turn<T> extends HostLeaf<T> {
+  protected readonly stream: AnyEnd;
+
+  constructor(stream: AnyEnd) {
+    super();
+    this.stream = stream;
+  }
+
+  protected abstract get queue(): Set<Turn<T>>;
+  /** Whether `act` can be called: it need not wait. */
+  abstract get isReady(): boolean;
+  /** Does it. @throws what the operation throws. */
+  protected abstract act(): T;
+
+  /** For one that waited, from a callback of the host: its task may go on before this returns. */
+  proceed(): void {
+    let value: T;
+    this.leave();
+    try {
+      value = this.act();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.resume(value);
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    // Behind those who wait already.
+    if (!this.isReady || this.queue.size > 0) {
+      this.queue.add(this);
+      this.stream.keep(1);
+      return this.park(strand);
+    }
+    let value: T;
+    try {
+      value = this.act();
+    } catch (error) {
+      return this.refuse(strand, error);
+    }
+    return this.complete(strand, value);
+  }
+
+  protected abort(): boolean {
+    this.leave();
+    return true;
+  }
+
+  private leave(): void {
+    this.queue.delete(this);
+    this.stream.keep(-1);
+  }
+}
+
+class Send extends Turn<void> {
+  private readonly item: unknown;
+  private readonly transfer: readonly Transferable[] | undefined;
+
+  constructor(stream: AnyEnd, item: unknown, transfer: readonly Transferable[] | undefined) {
+    super(stream);
+    this.item = item;
+    this.transfer = transfer;
+  }
+
+  get label(): string {
+    return "the thread to take what was sent";
+  }
+
+  protected get queue(): Set<Turn<void>> {
+    return this.stream.senders;
+  }
+
+  get isReady(): boolean {
+    const { end, state } = this.stream;
+    return end.room > 0 || state !== "open" || end.isGone;
+  }
+
+  protected act(): void {
+    const { stream } = this;
+    if (stream.state !== "open") throw new ClosedResourceError();
+    if (stream.end.isGone) throw stream.gone();
+    try {
+      stream.end.post(this.item, this.transfer);
+    } catch (error) {
+      throw new UsageError(`This item cannot be sent to a thread: ${String(error)}`, { cause: error });
+    }
+  }
+}
+
+class Receive extends Turn<unknown> {
+  get label(): string {
+    return "an item from the thread";
+  }
+
+  protected get queue(): Set<Turn<unknown>> {
+    return this.stream.receivers;
+  }
+
+  get isReady(): boolean {
+    const { end, state } = this.stream;
+    return end.waiting > 0 || state === "closed" || end.hasEnded || end.isGone;
+  }
+
+  protected act(): unknown {
+    const { stream } = this;
+    if (stream.state === "closed") throw new ClosedResourceError();
+    if (stream.end.waiting > 0) return stream.end.take();
+    throw stream.end.hasEnded ? new EndOfStream() : stream.gone();
+  }
+}
+
 class ThreadStreamEnd<Sent, Received>
   extends ObjectReceiver<Received>
   implements ThreadStream<Sent, Received>
 {
+  readonly end: ChannelEnd;
+  state: "open" | "ended" | "closed" = "open";
+  /** Who waits, in order. */
+  readonly senders: Set<Turn<void>> = new Set();
+  readonly receivers: Set<Turn<unknown>> = new Set();
   private readonly port: MessagePort;
-  private readonly change = new Change();
-  private readonly end: ChannelEnd;
-  private state: "open" | "ended" | "closed" = "open";
   private waiting = 0;
   /** The job that has the other end, once it has. */
   private job: Promise<unknown> | undefined = undefined;
@@ -63,7 +178,8 @@ class ThreadStreamEnd<Sent, Received>
   constructor(port: MessagePort, capacity: number) {
     super();
     this.port = port;
-    this.end = openChannelEnd(port, capacity, this.change.happened, () => this.lost());
+    const onChange = (): void => this.wake();
+    this.end = openChannelEnd(port, capacity, onChange, () => this.lost());
     port.unref();
   }
 
@@ -78,12 +194,12 @@ class ThreadStreamEnd<Sent, Received>
     });
   }
 
-  send(item: Sent, transfer: readonly Transferable[] = []): Operation<void> {
-    return perform(this, this.doSend, item, transfer);
+  send(item: Sent, transfer?: readonly Transferable[]): Operation<void> {
+    return new Send(this, item, transfer);
   }
 
   receive(): Operation<Received> {
-    return perform(this, this.doReceive);
+    return new Receive(this) as Operation<unknown> as Operation<Received>;
   }
 
   sendEof(): Operation<void> {
@@ -91,7 +207,21 @@ class ThreadStreamEnd<Sent, Received>
   }
 
   close(): Operation<void> {
-    return perform(this, this.doClose);
+    return closing(() => this.closeNow());
+  }
+
+  /** The port keeps the process only while somebody waits for it. */
+  keep(more: 1 | -1): void {
+    const before = this.waiting;
+    this.waiting += more;
+    if (before === 0) this.port.ref();
+    else if (this.waiting === 0) this.port.unref();
+  }
+
+  gone(): BrokenResourceError {
+    return new BrokenResourceError("The other end of the channel is closed, or its thread is gone.", {
+      cause: this.cause,
+    });
   }
 
   /** The port has closed without a word. If its thread died, that is known in a moment, and then why. */
@@ -101,29 +231,15 @@ class ThreadStreamEnd<Sent, Received>
     else this.job.then(lose, lose);
   }
 
-  private *doSend(item: Sent, transfer: readonly Transferable[]): Coroutine<void> {
-    yield* checkpointIfCancelled();
-    for (;;) {
-      if (this.state !== "open") throw new ClosedResourceError();
-      if (this.end.isGone) throw this.gone();
-      if (this.end.room > 0) break;
-      yield* this.waitForChange();
+  /** Something has changed: those who can go on do. Each may change it again. */
+  private wake(): void {
+    for (const receiver of this.receivers) {
+      if (!receiver.isReady) break;
+      receiver.proceed();
     }
-    try {
-      this.end.post(item, transfer);
-    } catch (error) {
-      throw new UsageError(`This item cannot be sent to a thread: ${String(error)}`, { cause: error });
-    }
-  }
-
-  private *doReceive(): Coroutine<Received> {
-    yield* checkpointIfCancelled();
-    for (;;) {
-      if (this.state === "closed") throw new ClosedResourceError();
-      if (this.end.waiting > 0) return this.end.take() as Received;
-      if (this.end.hasEnded) throw new EndOfStream();
-      if (this.end.isGone) throw this.gone();
-      yield* this.waitForChange();
+    for (const sender of this.senders) {
+      if (!sender.isReady) break;
+      sender.proceed();
     }
   }
 
@@ -132,31 +248,14 @@ class ThreadStreamEnd<Sent, Received>
     if (this.state !== "open") return;
     this.state = "ended";
     this.end.sendEof();
+    this.wake();
   }
 
-  private *doClose(): Coroutine<void> {
-    if (this.state !== "closed") {
-      this.state = "closed";
-      this.end.close();
-      this.change.happened();
-    }
-    yield* checkpointIfCancelled();
-  }
-
-  /** The port keeps the process only while somebody waits for it. */
-  private *waitForChange(): Coroutine<void> {
-    if (this.waiting++ === 0) this.port.ref();
-    try {
-      yield* this.change.next();
-    } finally {
-      if (--this.waiting === 0) this.port.unref();
-    }
-  }
-
-  private gone(): BrokenResourceError {
-    return new BrokenResourceError("The other end of the channel is closed, or its thread is gone.", {
-      cause: this.cause,
-    });
+  private closeNow(): void {
+    if (this.state === "closed") return;
+    this.state = "closed";
+    this.end.close();
+    this.wake();
   }
 }
 

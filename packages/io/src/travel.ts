@@ -6,6 +6,7 @@
 import * as paths from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError } from "@anyloop/core";
+import { ModuleError } from "./system-error.ts";
 import { restoreError, type SentError } from "./worker-side.ts";
 
 /** A function that a module exports, to be found there by the other side. */
@@ -84,6 +85,11 @@ export function travelling(work: AnyFunction | ModuleFunction): Travelling {
   if (typeof work === "function") return { source: sourceOf(work), module: undefined, name: work.name };
   const { module, name = "default" } = work;
   return { source: undefined, module: moduleUrl(module), name };
+}
+
+/** What a worker said when it could not load the module. */
+export function notLoaded(failure: SentError, { module }: Travelling): ModuleError {
+  return new ModuleError(`Loading the module ${String(module)} in a worker failed`, restoreError(failure));
 }
 
 /** An error that came back, with its name and what else it had. */

@@ -8,7 +8,7 @@ import { availableParallelism } from "node:os";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Transferable } from "node:worker_threads";
 import { BrokenResourceError, CapacityLimiter, UsageError } from "@anyloop/core";
-import { arrived, type Travelling } from "./travel.ts";
+import { arrived, notLoaded, type Travelling } from "./travel.ts";
 import type { WorkerLink } from "./worker-link.ts";
 import type { CallAnswer, Job, SentArgument, WorkerMessage } from "./worker-side.ts";
 
@@ -90,10 +90,12 @@ class PooledWorker {
 
   private onMessage(message: WorkerMessage): void {
     const { job } = this;
-    if (message.type === "call") job?.onCall(message.call, message.index, message.args);
+    if (job === undefined) return;
+    if (message.type === "call") job.onCall(message.call, message.index, message.args);
     else if (message.type === "done") this.finish()?.resolve(message.value);
     else if (message.type === "missing") this.finish()?.reject(new UsageError(`The module ${message.what}.`));
-    else if (job !== undefined) this.finish()?.reject(arrived(message.failure, job.work));
+    else if (message.type === "unloaded") this.finish()?.reject(notLoaded(message.failure, job.work));
+    else this.finish()?.reject(arrived(message.failure, job.work));
   }
 
   private finish(): CurrentJob | undefined {

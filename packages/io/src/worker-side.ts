@@ -44,6 +44,7 @@ export interface CallAnswer {
 export type WorkerMessage =
   | { readonly type: "done"; readonly value: unknown }
   | { readonly type: "failed"; readonly failure: SentError }
+  | { readonly type: "unloaded"; readonly failure: SentError }
   | { readonly type: "missing"; readonly what: string }
   | {
       readonly type: "call";
@@ -69,8 +70,11 @@ export function describeError(error: unknown, source?: string): SentError {
   const properties: Record<string, unknown> = {};
   if (!(error instanceof Error))
     return { error, name: undefined, properties, cause: undefined, unbound: undefined };
-  for (const [key, value] of Object.entries(error)) {
-    if (typeof value !== "object" && typeof value !== "function") properties[key] = value;
+  // Some of Bun's errors have inherited theirs.
+  for (const key of ["code", ...Object.keys(error)]) {
+    const value = (error as unknown as Record<string, unknown>)[key];
+    if (value !== undefined && typeof value !== "object" && typeof value !== "function")
+      properties[key] = value;
   }
   const unbound =
     source !== undefined && error instanceof ReferenceError
@@ -113,9 +117,9 @@ export function serveJobs(
     try {
       link.post(message);
     } catch (error) {
-      if (message.type === "failed") {
+      if ("failure" in message) {
         const { error: original, ...rest } = message.failure;
-        link.post({ type: "failed", failure: { ...rest, error: new Error(String(original)) } });
+        link.post({ ...message, failure: { ...rest, error: new Error(String(original)) } });
       } else {
         const what = message.type === "done" ? "what it gave back" : "an argument of a callback";
         const told = new TypeError(`${what} cannot be sent to another thread: ${String(error)}`);
@@ -196,36 +200,35 @@ export function serveJobs(
     return (await importModule(module))[name];
   };
 
-  const perform = async (job: Job): Promise<void> => {
+  /** What became of a job. Its ports are opened first: whatever comes of it, the other ends hear that it is over. */
+  const perform = async (job: Job): Promise<WorkerMessage> => {
     const ports: { close(): void }[] = [];
+    const args = job.args.map((argument) => {
+      if (argument.kind === "value") return argument.value;
+      if (argument.kind === "callback") return callback(argument.index);
+      const port = openPort(argument.port as never, argument.capacity);
+      ports.push(port);
+      return port;
+    });
+    let isLoaded = job.source !== undefined;
     try {
       const work = await find(job);
-      if (typeof work !== "function") {
-        post({
-          type: "missing",
-          what: `${String(job.module)} exports no function ${JSON.stringify(job.name)}`,
-        });
-        return;
+      isLoaded = true;
+      if (typeof work === "function") {
+        return { type: "done", value: await Reflect.apply(work, undefined, args) };
       }
-      const args = job.args.map((argument) => {
-        if (argument.kind === "value") return argument.value;
-        if (argument.kind === "callback") return callback(argument.index);
-        const port = openPort(argument.port as never, argument.capacity);
-        ports.push(port);
-        return port;
-      });
-      const value: unknown = await Reflect.apply(work, undefined, args);
-      for (const port of ports) port.close();
-      post({ type: "done", value });
+      const what = `${String(job.module)} exports no function ${JSON.stringify(job.name)}`;
+      return { type: "missing", what };
     } catch (error) {
+      return { type: isLoaded ? "failed" : "unloaded", failure: describeError(error, job.source) };
+    } finally {
       for (const port of ports) port.close();
-      post({ type: "failed", failure: describeError(error, job.source) });
     }
   };
 
   link.listen((message) => {
     if (message.type === "job") {
-      void perform(message);
+      void perform(message).then(post);
       return;
     }
     const { call, value, failure } = message;

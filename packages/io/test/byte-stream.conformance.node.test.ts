@@ -1,8 +1,8 @@
-/** Sockets and TLS keep the rules that all byte streams do. */
+/** Sockets, TLS and the pipes of processes keep the rules that all byte streams do. */
 import { byteStreamConformance, type ConformanceCase, registerCases } from "@anyloop/testing";
 import { describe, test } from "vitest";
 import { gapHere, type Gaps } from "./each-real.ts";
-import { tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
+import { pipePair, tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
 
 const kinds = [
   ["TCP", tcpPair],
@@ -10,6 +10,7 @@ const kinds = [
   ["TLS over TCP", tlsPair],
   ["TLS in memory", tlsInMemoryPair],
   ["TLS in TLS", tlsInTlsPair],
+  ["the pipes of two processes", pipePair],
 ] as const;
 
 const resets = "it resets connections that are closed soon after a write";

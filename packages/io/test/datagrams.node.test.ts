@@ -6,6 +6,7 @@ import {
   forEach,
   moveOnAfter,
   taskGroup,
+  UsageError,
 } from "@anyloop/core";
 import { BindError, connectedUdpSocket, ResolveError, udpSocket } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
@@ -94,5 +95,12 @@ each("errors are typed", function* () {
   expect(error).toBeInstanceOf(BindError);
   expect(error.code).toBe("EADDRINUSE");
   expect(yield* caught(connectedUdpSocket("no-such-host.invalid", 9))).toBeInstanceOf(ResolveError);
+  for (const port of [0, -1, 70_000, 1.5]) {
+    expect(yield* caught(connectedUdpSocket("127.0.0.1", port))).toBeInstanceOf(UsageError);
+  }
+  for (const port of [-1, 70_000, 1.5]) {
+    expect(yield* caught(udpSocket({ port }))).toBeInstanceOf(UsageError);
+    expect(yield* caught(udpSocket({ ...localhost, port }))).toBeInstanceOf(UsageError);
+  }
   yield* socket.close();
 });

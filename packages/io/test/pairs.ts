@@ -13,9 +13,21 @@ import {
   type Operation,
   operation,
   perform,
+  sleepForever,
+  stapled,
+  type TaskGroup,
+  use,
   UsageError,
 } from "@anyloop/core";
-import { connectTcp, connectUnix, listenTcp, listenUnix, TlsStream } from "@anyloop/io";
+import {
+  connectTcp,
+  connectUnix,
+  listenTcp,
+  listenUnix,
+  openProcess,
+  type Process,
+  TlsStream,
+} from "@anyloop/io";
 import { authority, certificate, key } from "./certificates.ts";
 
 export type Pair = readonly [near: ByteStream, far: ByteStream];
@@ -36,6 +48,21 @@ export const unixPair: () => Operation<Pair> = operation(function* unixPair(): C
   yield* listener.close();
   yield* fromPromise(rm(directory, { recursive: true }));
   return pair;
+});
+
+const keep = operation(function* keep(child: Process): Coroutine<void> {
+  yield* use(child, sleepForever);
+});
+
+/** Two processes that pass on what they are given, one for each direction. They end with the group. */
+export const pipePair: (group: TaskGroup) => Operation<Pair> = operation(function* pipePair(
+  group: TaskGroup,
+): Coroutine<Pair> {
+  const there = yield* openProcess(["cat"]);
+  group.startSoon(keep(there));
+  const back = yield* openProcess(["cat"]);
+  group.startSoon(keep(back));
+  return [stapled(there.stdin, back.stdout), stapled(back.stdin, there.stdout)];
 });
 
 /** One end of a pair in memory: a proxy, a tunnel, whatever is no socket. */

@@ -133,6 +133,11 @@ each("a missing directory and a file that is no program are told", function* () 
 });
 
 each("options that cannot be are refused", function* () {
+  for (const command of [[""], ["a\0b"], ["echo", "a\0b"]] as [string][]) {
+    const error = (yield* caught(runProcess(command))) as UsageError;
+    expect(error).toBeInstanceOf(UsageError);
+    expect([error.message.includes("Cannot start"), error.cause instanceof Error]).toEqual([true, true]);
+  }
   expect(yield* caught(openProcess(["true"], { killDelay: -1 }))).toBeInstanceOf(UsageError);
   expect(yield* caught(openProcess(["true"], { killDelay: Number.NaN }))).toBeInstanceOf(UsageError);
 });
@@ -330,6 +335,53 @@ each("the body's error comes out as itself, and the process has ended", function
   );
   expect(error).toBe(failure);
   expect((child as Process).exitStatus).toEqual({ exitCode: 0, signal: undefined });
+});
+
+each("any number of tasks may wait for the end, also after it", function* () {
+  yield* use(openProcess(["cat"]), function* (cat) {
+    yield* taskGroup(function* (group) {
+      const waiting = [1, 2, 3].map(() => group.startSoon(cat.wait()));
+      yield* waitAllTasksBlocked();
+      waiting[0]?.cancel();
+      yield* cat.stdin.close();
+      for (const task of waiting.slice(1)) expect((yield* task.join()).exitCode).toBe(0);
+    });
+    expect((yield* cat.wait()).exitCode).toBe(0);
+  });
+});
+
+each("wait comes back when the process has ended, though somebody else still holds its pipes", function* () {
+  yield* use(openProcess(shell("sleep 60 & echo $!")), function* (child) {
+    const [grandchild] = (yield* linesOf(child.stdout).receive()).split("\n");
+    expect((yield* child.wait()).exitCode).toBe(0);
+    process.kill(Number(grandchild));
+  });
+});
+
+each("closing a process wakes the task that reads from it", function* () {
+  const child = yield* openProcess(["cat"]);
+  yield* taskGroup(function* (group) {
+    const reading = group.startSoon(caught(child.stdout.receive()));
+    yield* waitAllTasksBlocked();
+    yield* child.close();
+    expect(yield* reading.join()).toBeInstanceOf(ClosedResourceError);
+  });
+});
+
+each("a process that was cancelled has its streams closed", function* () {
+  let child: Process | undefined;
+  const scope = new CancelScope();
+  yield* scope.run(
+    use(openProcess(["cat"]), function* (opened) {
+      child = opened;
+      scope.cancel();
+      yield* opened.wait();
+    }),
+  );
+  const { stdin, stdout, stderr } = child as Process;
+  expect(yield* caught(stdout.receive())).toBeInstanceOf(ClosedResourceError);
+  expect(yield* caught(stderr.receive())).toBeInstanceOf(ClosedResourceError);
+  expect(yield* caught(stdin.send(encode("x")))).toBeInstanceOf(ClosedResourceError);
 });
 
 each("close twice is close once", function* () {

@@ -10,6 +10,11 @@ export const noPrograms: string | undefined = process.version.startsWith("v20.")
 const condition = "--conditions=@anyloop/source";
 const flags = "Deno" in globalThis ? ["run", "-A", "--quiet", condition] : [condition];
 
+/** How a program of `test/programs` is started: the runtime and its arguments. */
+function commandOf(name: string): [string, ...string[]] {
+  return [process.execPath, ...flags, fileURLToPath(new URL(`programs/${name}`, import.meta.url))];
+}
+
 export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
@@ -26,8 +31,8 @@ export function runProgram(
   args: readonly string[],
   onLine: (line: string, kill: Kill) => void = () => {},
 ): Promise<Ended> {
-  const file = fileURLToPath(new URL(`programs/${name}`, import.meta.url));
-  const child = spawn(process.execPath, [...flags, file, ...args], {
+  const [runtime, ...before] = commandOf(name);
+  const child = spawn(runtime, [...before, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,
   });

@@ -17,6 +17,7 @@ import { signals } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each, eachUnless } from "./each.ts";
+import { noPrograms, runProgram } from "./program.ts";
 
 const raise = (signal: NodeJS.Signals): void => void process.kill(process.pid, signal);
 
@@ -125,6 +126,28 @@ each("a signal that arrives while its receiver closes is not lost: another recei
     expect(yield* outer.receive()).toBe("SIGUSR2");
   });
 });
+
+each("two signals that come all the time take turns", function* () {
+  yield* use(signals("SIGUSR2", "SIGHUP"), function* (received) {
+    const got: string[] = [];
+    for (let turn = 0; turn < 6; turn++) {
+      yield* raised("SIGUSR2");
+      yield* raised("SIGHUP");
+      got.push(yield* received.receive());
+    }
+    expect(got).toEqual(["SIGUSR2", "SIGHUP", "SIGUSR2", "SIGHUP", "SIGUSR2", "SIGHUP"]);
+    // Not left behind: it would end this process.
+    expect(yield* received.receive()).toBe("SIGUSR2");
+  });
+});
+
+test.skipIf(noPrograms !== undefined || "Deno" in globalThis)(
+  "a signal that was heard and not taken does what it always does once the receiver is closed [Deno may tell of it too late]",
+  async () => {
+    const ended = await runProgram("untaken-signal.ts", []);
+    expect(ended).toEqual({ stdout: "heard, not taken\n", stderr: "", exitCode: null, signal: "SIGTERM" });
+  },
+);
 
 test("what is no signal, or none that can be received, is refused and leaves nothing behind", () => {
   expect(() => signals()).toThrow(UsageError);

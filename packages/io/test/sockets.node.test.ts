@@ -1,6 +1,8 @@
 /** Connecting, listening and sending, with real sockets. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { access, chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -14,6 +16,7 @@ import {
   Event,
   failAfter,
   fromPromise,
+  linesOf,
   now,
   type Operation,
   operation,
@@ -21,6 +24,7 @@ import {
   sleep,
   sleepForever,
   taskGroup,
+  use,
   UsageError,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
@@ -33,6 +37,7 @@ import {
   connectUnix,
   listenTcp,
   listenUnix,
+  openProcess,
   resolve,
   ResolveError,
   type SocketStream,
@@ -44,6 +49,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test, vi } from "vitest";
 import { caught, each, type Gaps } from "./each-real.ts";
+import { commandOf, noPrograms, runProgram } from "./program.ts";
 
 const localhost = { host: "127.0.0.1" };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -287,6 +293,16 @@ onPair("a reset is a broken stream, with the system's error as its cause", funct
   yield* near.close();
 });
 
+onPair("a reset breaks sending, with the system's error as its cause", function* (near, far) {
+  far.raw.resetAndDestroy();
+  while (!near.raw.closed) yield* sleep(1);
+  for (let count = 0; count < 2; count++) {
+    const error = yield* caught(near.send(bytes("x")));
+    expect(error).toBeInstanceOf(BrokenResourceError);
+    expect(((error as Error).cause as { code?: string }).code).toMatch(/ECONNRESET|EPIPE/);
+  }
+});
+
 onPair("a reset of an idle connection does not make close fail", function* (near, far) {
   far.raw.resetAndDestroy();
   while (!near.raw.closed) yield* sleep(1);
@@ -457,6 +473,35 @@ each("out of file descriptors: the server says so, waits 100 ms and goes on", fu
   }
 });
 
+for (const backend of ["kernel", "native"]) {
+  const cannot =
+    noPrograms ??
+    ("Deno" in globalThis || "Bun" in globalThis ? "its way is another, and not looked into" : undefined);
+  test.skipIf(cannot !== undefined)(
+    `really out of file descriptors: Node hangs up on who comes, the server goes on [${cannot ?? backend}]`,
+    async () => {
+      const limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...commandOf("out-of-files.ts")] as const;
+      await run(
+        use(openProcess([...limited, backend]), function* (server) {
+          const lines = linesOf(server.stdout);
+          const port = Number(yield* lines.receive());
+          const early = yield* connectTcp("127.0.0.1", port);
+          const end = yield* caught(early.receive());
+          expect(end instanceof EndOfStream || end instanceof BrokenResourceError).toBe(true);
+          server.sendSignal("SIGUSR2");
+          expect(yield* lines.receive()).toBe("has some again");
+          const late = yield* connectTcp("127.0.0.1", port);
+          expect(text(yield* late.receive())).toBe("welcome");
+          yield* early.close();
+          yield* late.close();
+          server.kill();
+        }),
+        { backend: kernel() },
+      );
+    },
+  );
+}
+
 each("a listener on several addresses has one port, and accepts on each", function* () {
   const hosts = ["127.0.0.1", "127.0.0.2"];
   const listener = yield* listenTcp(0, { host: hosts });
@@ -515,6 +560,30 @@ const failures: Readonly<Record<string, TypedError>> = {
     code: /ENOENT|EACCES/,
     message: /Listening on \/no\/such\/directory\/socket failed/,
   },
+  "a directory is no socket": {
+    work: () => connectUnix("/"),
+    type: ConnectError,
+    code: /ECONNREFUSED|ENOTSOCK|EACCES/,
+    message: /Connecting to \/ failed/,
+  },
+  "a directory is in the way": {
+    work: () => listenUnix("/"),
+    type: BindError,
+    code: /EADDRINUSE|EINVAL|EACCES/,
+    message: /Listening on \/ failed/,
+  },
+  "nobody may make a socket there": {
+    work: () => listenUnix("/proc/anyloop"),
+    type: BindError,
+    code: /EACCES|ENOENT|EPERM/,
+    message: /Listening on \/proc\/anyloop failed/,
+  },
+  "the address to connect from is not of this machine": {
+    work: () => connectTcp("127.0.0.1", 1, { localAddress: "192.0.2.7" }),
+    type: ConnectError,
+    code: /EADDRNOTAVAIL|EINVAL/,
+    message: /Connecting to 127.0.0.1:1 failed/,
+  },
   "an address is not of this machine": {
     work: () => listenTcp(0, { host: "192.0.2.1" }),
     type: BindError,
@@ -534,6 +603,21 @@ for (const [situation, { work, type, code, message }] of Object.entries(failures
   });
 }
 
+const misuses: Readonly<Record<string, () => Operation<unknown>>> = {
+  "a port that is too high": () => connectTcp("127.0.0.1", 70_000),
+  "a port below 0": () => connectTcp("127.0.0.1", -1),
+  "half a port": () => listenTcp(1.5),
+  "no port": () => listenTcp(Number.NaN, localhost),
+  "an empty host": () => connectTcp("", 80),
+  "no hosts": () => listenTcp(0, { host: [] }),
+};
+
+for (const [misuse, work] of Object.entries(misuses)) {
+  each(`${misuse} is a UsageError`, function* () {
+    expect(yield* caught(work())).toBeInstanceOf(UsageError);
+  });
+}
+
 each("a typed error when the port is in use", function* () {
   const listener = yield* listenTcp(0, localhost);
   const error = (yield* caught(listenTcp(portOf(listener), localhost))) as BindError;
@@ -543,7 +627,49 @@ each("a typed error when the port is in use", function* () {
   yield* listener.close();
 });
 
-test.skipIf(process.getuid?.() === 0)(
+/** Linux lets everybody take this port and higher ones. */
+function lowestFreePort(): number {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+  } catch {
+    return 1024;
+  }
+}
+
+const noRights =
+  noPrograms ??
+  ("Deno" in globalThis ? "Deno cannot become another user" : undefined) ??
+  (process.getuid?.() === 0 ? undefined : "only root can become nobody");
+test.skipIf(noRights !== undefined)(
+  `a typed error for whatever is not permitted [${noRights ?? "as nobody"}]`,
+  async () => {
+    const body = inTemporaryDirectory(function* (directory) {
+      const listener = yield* listenUnix(join(directory, "socket"));
+      yield* fromPromise(writeFile(join(directory, "secret"), "x", { mode: 0o600 }));
+      yield* fromPromise(mkdir(join(directory, "closed"), { mode: 0o700 }));
+      yield* fromPromise(chmod(join(directory, "socket"), 0o600));
+      yield* fromPromise(chmod(directory, 0o755));
+      const { stdout, stderr } = yield* fromPromise(runProgram("no-rights.ts", [directory, "1"]));
+      const portIsFree = lowestFreePort() <= 1;
+      expect({ stderr, lines: stdout.trim().split("\n") }).toEqual({
+        stderr: "",
+        lines: [
+          "read a file: SystemError EACCES",
+          "make a file: SystemError EACCES",
+          "run a program: SystemError EACCES",
+          "run it there: SystemError EACCES",
+          "make a socket: BindError EACCES",
+          "use a socket: ConnectError EACCES",
+          `take a port: ${portIsFree ? "was done" : "BindError EACCES"}`,
+        ],
+      });
+      yield* listener.close();
+    });
+    await run(body, { backend: kernel() });
+  },
+);
+
+test.skipIf(process.getuid?.() === 0 || lowestFreePort() <= 1)(
   "a typed error when the port is not permitted [root may do anything]",
   async () => {
     const error = await run(() => caught(listenTcp(1, localhost)), { backend: kernel() });

@@ -14,7 +14,7 @@ import {
 import { runInThread, threadChannel, type ThreadPort, threadStream } from "@anyloop/io";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
-import { objectStreamConformance, registerCases } from "@anyloop/testing";
+import { objectStreamConformance, registerCases, waitAllTasksBlocked } from "@anyloop/testing";
 import { describe, expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 
@@ -154,6 +154,25 @@ onRealClocks("a sender waits while nobody takes", function* () {
   yield* right.close();
 });
 
+each("those who wait are served in order, also when who is served asks again", function* () {
+  const { port1, port2 } = new MessageChannel();
+  const [left, right] = [threadStream<number>(port1, 2), threadStream<number>(port2, 2)];
+  const got: [name: string, item: number][] = [];
+  yield* taskGroup(function* (group) {
+    for (const name of ["first", "second"]) {
+      group.startSoon(function* () {
+        for (let time = 0; time < 2; time++) got.push([name, yield* right.receive()]);
+      });
+      yield* waitAllTasksBlocked();
+    }
+    for (const item of [1, 2, 3, 4]) yield* left.send(item);
+  });
+  expect(got.map(([, item]) => item)).toEqual([1, 2, 3, 4]);
+  expect(got.map(([name]) => name)).toEqual(["first", "second", "first", "second"]);
+  yield* left.close();
+  yield* right.close();
+});
+
 each("the end of one direction leaves the other open", function* () {
   const [here, there] = threadChannel<number, number>();
   yield* taskGroup(function* (group) {
@@ -204,6 +223,18 @@ each("a thread that dies breaks its channels with the cause, after what it had s
     expect((died as Error).cause).toBeInstanceOf(RangeError);
   });
   yield* here.close();
+});
+
+each("a thread that never gets to work ends its channels", function* () {
+  const nowhere = new URL("nowhere.mjs", import.meta.url);
+  const absent = { module: new URL("worker-functions.mjs", import.meta.url), name: "absent" };
+  for (const work of [{ module: nowhere }, absent]) {
+    const [here, there] = threadChannel<number, never>();
+    yield* caught(runInThread(work, [there]));
+    expect(yield* caught(here.receive())).toBeInstanceOf(EndOfStream);
+    expect(yield* caught(here.send(1))).toBeInstanceOf(BrokenResourceError);
+    yield* here.close();
+  }
 });
 
 test("a capacity that cannot be is refused", () => {

@@ -7,6 +7,7 @@ import {
   allSettled,
   BrokenResourceError,
   type ByteStream,
+  CancelScope,
   ClosedResourceError,
   type Coroutine,
   EndOfStream,
@@ -256,6 +257,73 @@ each("connectTcp with tls, and a TlsListener", function* () {
     group.cancel();
   });
   yield* listener.close();
+});
+
+each("a handshake that fails or is cancelled closes what TLS should have run over", function* () {
+  const [near, far] = memoryPair();
+  const scope = new CancelScope();
+  yield* taskGroup(function* (group) {
+    group.startSoon(scope.run(TlsStream.wrap(near, trusting)));
+    yield* waitAllTasksBlocked();
+    scope.cancel();
+  });
+  expect(scope.cancelledCaught).toBe(true);
+  expect(yield* caught(near.receive())).toBeInstanceOf(ClosedResourceError);
+  yield* far.close();
+});
+
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+  each(
+    `a server that wants a certificate of its client says so: a typed error with its code, ${maxVersion}`,
+    function* () {
+      const options = { key, cert: certificate, requestCert: true, rejectUnauthorized: true, maxVersion };
+      const strict = createRaw(options, (socket) => socket.end("welcome")).on("tlsClientError", () => {});
+      yield* fromPromise(once(strict.listen(0, "127.0.0.1"), "listening"));
+      const { port } = strict.address() as AddressInfo;
+      const talk = operation(function* (): Coroutine<void> {
+        const client = yield* connectTcp("127.0.0.1", port, { tls: { ca: authority } });
+        try {
+          yield* client.receive();
+        } finally {
+          yield* client.close();
+        }
+      });
+      const error = (yield* caught(talk())) as Error;
+      // In TLS 1.3 a client has done its part of the handshake before the server looks at it.
+      expect(error).toBeInstanceOf(maxVersion === "TLSv1.2" ? TlsError : BrokenResourceError);
+      expect(error).not.toBeInstanceOf(CertificateError);
+      expect((error.cause as { code?: string }).code).toMatch(
+        /ALERT_(HANDSHAKE_FAILURE|CERTIFICATE_REQUIRED)/,
+      );
+      if (maxVersion === "TLSv1.3") expect(error.message).toContain("Pass key and cert");
+      strict.close();
+    },
+  );
+}
+
+each("a client that trusts nobody does not stop the server", function* () {
+  const plain = yield* listenTcp(0, { host: "127.0.0.1" });
+  const failures: unknown[] = [];
+  const serve = plain.serve.bind(plain);
+  plain.serve = (handler) => serve(handler, { onError: (error) => failures.push(error) });
+  const listener = new TlsListener(plain, server);
+  const port = plain.addresses[0]?.port ?? 0;
+  yield* taskGroup(function* (group) {
+    group.startSoon(
+      listener.serve(function* (stream) {
+        yield* stream.send(bytes("welcome"));
+      }),
+    );
+    expect(yield* caught(connectTcp("127.0.0.1", port, { tls: true }))).toBeInstanceOf(CertificateError);
+    const client = yield* connectTcp("127.0.0.1", port, { tls: { ca: authority } });
+    expect(text(yield* client.receive())).toBe("welcome");
+    yield* client.close();
+    group.cancel();
+  });
+  yield* listener.close();
+  for (const failure of failures) {
+    expect(failure instanceof TlsError || failure instanceof BrokenResourceError).toBe(true);
+  }
 });
 
 each("a client that does not shake hands is cut off, and holds up nobody", function* () {

@@ -7,13 +7,14 @@ import {
   Event,
   isCancelled,
   moveOnAfter,
+  type Operation,
   sleepForever,
   taskGroup,
   TaskLocal,
   UsageError,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
-import { callback, runInProcess, runInThread, threadChannel } from "@anyloop/io";
+import { callback, ModuleError, runInProcess, runInThread, threadChannel } from "@anyloop/io";
 import { describe, expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 import { runProgram, noPrograms } from "./program.ts";
@@ -49,10 +50,28 @@ describe.each(kinds)("%s", (_, runIn) => {
     const error = yield* caught(runIn({ module, name: "absent" }));
     expect(error).toBeInstanceOf(UsageError);
     expect(String(error)).toContain('exports no function "absent"');
-    const nowhere = new URL("nowhere.mjs", import.meta.url);
-    expect(String(yield* caught(runIn({ module: nowhere })))).toContain("nowhere.mjs");
     expect(yield* caught(runIn({ module: "relative" }))).toBeInstanceOf(UsageError);
   });
+
+  each(
+    "a module that cannot be loaded is a ModuleError, with the runtime's error as its cause",
+    function* () {
+      const load = (module: string): Operation<unknown> =>
+        caught(runIn({ module: new URL(module, import.meta.url) }));
+      const missing = (yield* load("nowhere.mjs")) as ModuleError;
+      expect(missing).toBeInstanceOf(ModuleError);
+      expect(missing.code).toMatch(/^(ERR_)?MODULE_NOT_FOUND$/);
+      expect(missing.message).toMatch(/^Loading the module file:.*nowhere\.mjs in a worker failed/);
+      expect(missing.cause).toBeInstanceOf(Error);
+      const throwing = (yield* load("data:text/javascript,throw new RangeError('at once')")) as ModuleError;
+      expect(throwing).toBeInstanceOf(ModuleError);
+      expect([throwing.cause, (throwing.cause as Error).message]).toEqual([
+        expect.any(RangeError),
+        "at once",
+      ]);
+      expect(yield* runIn(() => "fine")).toBe("fine");
+    },
+  );
 
   each("throws what the function throws, with its name, code and cause", function* () {
     const error = yield* caught(
@@ -171,7 +190,7 @@ describe.each(kinds)("%s", (_, runIn) => {
       hasBegun.set();
     });
     const scope = new CancelScope();
-    const started = Date.now();
+    let started = 0;
     yield* taskGroup(function* (group) {
       group.startSoon(
         scope.run(
@@ -187,6 +206,7 @@ describe.each(kinds)("%s", (_, runIn) => {
         ),
       );
       yield* hasBegun.wait();
+      started = Date.now();
       scope.cancel();
     });
     expect(scope.cancelledCaught).toBe(true);
