@@ -11,7 +11,7 @@ const condition = "--conditions=@anyloop/source";
 const flags = "Deno" in globalThis ? ["run", "-A", "--quiet", condition] : [condition];
 
 /** How a program of `test/programs` is started: the runtime and its arguments. */
-function commandOf(name: string): [string, ...string[]] {
+export function commandOf(name: string): [string, ...string[]] {
   return [process.execPath, ...flags, fileURLToPath(new URL(`programs/${name}`, import.meta.url))];
 }
 

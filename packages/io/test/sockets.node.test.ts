@@ -1,7 +1,6 @@
 /** Connecting, listening and sending, with real sockets. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { access, chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
