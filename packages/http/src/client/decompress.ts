@@ -9,7 +9,7 @@ import type * as Zlib from "node:zlib";
 import { type ByteReceiveStream, type Coroutine, EndOfStream, type Operation, perform } from "@anyloop/core";
 import { ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
 import { DecompressionFailed } from "./errors.ts";
-import type { HttpHeaders } from "./headers.ts";
+import type { HttpHeaders } from "../headers.ts";
 import type { BodyReceiveStream } from "./response.ts";
 
 /** Each layer costs memory, and nobody needs more. */

@@ -6,7 +6,7 @@
  */
 import { EndOfStream, type Operation } from "@anyloop/core";
 import { BodyTooLarge, ChunkTimeout, FirstByteTimeout, PoolTimeout, TotalTimeout } from "./errors.ts";
-import type { HttpHeaders } from "./headers.ts";
+import type { HttpHeaders } from "../headers.ts";
 import type { ClientRequest } from "./request.ts";
 import { tell, type Trace, type TracedRequest } from "./trace.ts";
 import type { Control, Transport, WireBody } from "./transport.ts";

@@ -7,7 +7,7 @@
 import { BrokenResourceError, ClosedResourceError } from "@anyloop/core";
 import { ConnectionFailed } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { HttpHeaders } from "./headers.ts";
+import { HttpHeaders } from "../headers.ts";
 import type { ClientStatistics, Control, Transport, WireBody } from "./transport.ts";
 
 /** Bun can leave redirects to us, a browser hides where they lead. */

@@ -16,8 +16,7 @@ export {
   type TimeoutPhase,
   TotalTimeout,
 } from "./errors.ts";
-export { HttpHeaders } from "./headers.ts";
-export type { HeadersInit } from "./headers.ts";
+export { type HeadersInit, HttpHeaders } from "../headers.ts";
 export type { TransportName } from "./load-transport.ts";
 export type { Middleware as ClientMiddleware, Next } from "./middleware.ts";
 export type { ProxyOptions } from "./proxy.ts";

@@ -1,7 +1,7 @@
 /** A request, as middleware sees it: before it is put on the wire, and again for every redirect and retry. */
 import type { Credentials } from "./authentication.ts";
 import { type BodyInit, type BodyOptions, type EncodedBody, encodeBody } from "./body.ts";
-import { type HeadersInit, HttpHeaders } from "./headers.ts";
+import { type HeadersInit, HttpHeaders } from "../headers.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { type QueryInit, type Target, targetOf } from "./target.ts";
 import type { Limits, TimeoutOptions } from "./timeouts.ts";

@@ -21,7 +21,7 @@ import { closing, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { codingsOf, decompressed } from "./decompress.ts";
 import { BodyTooLarge, InvalidResponse } from "./errors.ts";
 import { type Exchange, joined } from "./exchange.ts";
-import type { HttpHeaders } from "./headers.ts";
+import type { HttpHeaders } from "../headers.ts";
 import type { ClientRequest } from "./request.ts";
 import type { BodyOwner, Convert } from "./wait.ts";
 

@@ -9,7 +9,7 @@ import { type EventResponse, EventStream, type EventStreamOptions } from "../eve
 import { connectWebSocket } from "../websocket/connect.ts";
 import type { ConnectWebSocketOptions } from "../websocket/connect-framed.ts";
 import type { WebSocketStream } from "../websocket/web-socket-stream.ts";
-import { HttpHeaders } from "./headers.ts";
+import { HttpHeaders } from "../headers.ts";
 import type { RequestOptions } from "./request.ts";
 import type { ClientSession } from "./session.ts";
 

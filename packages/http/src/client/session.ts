@@ -25,7 +25,7 @@ import { type BodyStream, encodeBody, isBodyStream } from "./body.ts";
 import { Cookies } from "./cookies.ts";
 import { acceptedCodings } from "./decompress.ts";
 import { Exchange } from "./exchange.ts";
-import { type HeadersInit, HttpHeaders } from "./headers.ts";
+import { type HeadersInit, HttpHeaders } from "../headers.ts";
 import { loadTransport, type TransportName, usualTransport } from "./load-transport.ts";
 import { layered, layerOf, type Middleware, type Send } from "./middleware.ts";
 import { redirecting } from "./redirect.ts";

@@ -2,7 +2,7 @@
  * Hooks that follow a request on its way. They are plain callbacks in the stack of the I/O: measure, count, log; start no
  * requests in them.
  */
-import type { HttpHeaders } from "./headers.ts";
+import type { HttpHeaders } from "../headers.ts";
 
 /** The request an event belongs to. The same object for all events of one exchange with a server: use it as a key. */
 export interface TracedRequest {

@@ -14,7 +14,7 @@ import { connecting, type Connecting, type TlsOptions } from "./connector.ts";
 import { cachedLookup } from "./dns-cache.ts";
 import { ConnectTimeout } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { HttpHeaders } from "./headers.ts";
+import { HttpHeaders } from "../headers.ts";
 import { type Host, Pool, type Poolable } from "./pool.ts";
 import { type Proxy, proxyFinder, type ProxyOptions } from "./proxy.ts";
 import type { Target } from "./target.ts";

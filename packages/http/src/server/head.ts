@@ -31,7 +31,7 @@ export function isBodiless(status: number): boolean {
 }
 
 /** Fields that the server writes itself; a response's own would contradict them. */
-const ours = /^(connection|keep-alive|transfer-encoding|date|content-length)$/i;
+const ours = new Set(["connection", "keep-alive", "transfer-encoding", "date", "content-length"]);
 
 /**
  * A whole head. `length` is that of the body, undefined where none is told. A response may give the length itself
@@ -42,10 +42,9 @@ export function headOf(response: ServerResponse, length: number | undefined, con
   let head = statusLine(response.status);
   let type = response.type;
   if (response.hasHeaders) {
-    for (const [name, value] of response.headers) {
-      if (name.length === 12 && name.toLowerCase() === "content-type") type = undefined;
-      if (!ours.test(name)) head += `${name}: ${value}\r\n`;
-    }
+    const { headers } = response;
+    if (headers.has("content-type")) type = undefined;
+    head += headers.lines(ours);
   }
   if (type !== undefined) head += `content-type: ${type}\r\n`;
   if (length !== undefined) head += `content-length: ${String(length)}\r\n`;
@@ -55,8 +54,7 @@ export function headOf(response: ServerResponse, length: number | undefined, con
 /** The same for the runtime to write, which adds what is its own. */
 export function fieldsOf(response: ServerResponse): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = {};
-  for (const [given, value] of response.headers) {
-    const name = given.toLowerCase();
+  for (const [name, value] of response.headers) {
     if (name === "connection" || name === "transfer-encoding" || name === "keep-alive") continue;
     const before = fields[name];
     fields[name] =

@@ -1,7 +1,7 @@
 /** An answer that is thrown: from wherever in a handler it becomes clear that the request cannot be served. */
 import { STATUS_CODES } from "node:http";
 import { AnyloopError } from "@anyloop/core";
-import type { HeadersInit } from "./header-list.ts";
+import type { HeadersInit } from "../headers.ts";
 
 export interface HttpErrorOptions extends ErrorOptions {
   /** Sent with the answer. */

@@ -3,7 +3,7 @@ export { type AccessEntry, accessLine, type AccessLog } from "./access-log.ts";
 export { Application, type Provider } from "./application.ts";
 export type { FetchHandler } from "./fetch-view.ts";
 export type { Middleware as ServerMiddleware, RequestHandler } from "./handle.ts";
-export { HeaderList } from "./header-list.ts";
+export { type HeadersInit, HttpHeaders } from "../headers.ts";
 export { HttpError, type HttpErrorOptions } from "./http-error.ts";
 export type { Limits } from "./limits.ts";
 export type { MultipartOptions, Part } from "./multipart.ts";

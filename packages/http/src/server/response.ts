@@ -11,7 +11,7 @@ import {
   type Receiver,
   UsageError,
 } from "@anyloop/core";
-import { HeaderList, type HeadersInit } from "./header-list.ts";
+import { HttpHeaders, type HeadersInit } from "../headers.ts";
 
 /** Hands a piece to the client, text as UTF-8, and waits while the client is behind. @throws BrokenResourceError once it has gone. */
 export type Write = (piece: Uint8Array | string) => Operation<void>;
@@ -48,7 +48,7 @@ export class ServerResponse {
   /** Sent unless `headers` has one. */
   readonly type: string | undefined;
   private readonly init: HeadersInit | undefined;
-  private list: HeaderList | undefined = undefined;
+  private list: HttpHeaders | undefined = undefined;
 
   /** @throws UsageError for a status that is none. */
   constructor(body?: ResponseBody, init: ResponseInit = noInit, type?: string) {
@@ -63,8 +63,8 @@ export class ServerResponse {
   }
 
   /** @throws UsageError for header fields that cannot be sent. */
-  get headers(): HeaderList {
-    return (this.list ??= new HeaderList(this.init));
+  get headers(): HttpHeaders {
+    return (this.list ??= new HttpHeaders(this.init));
   }
 
   /** @internal Whether anything was said about the header fields. */

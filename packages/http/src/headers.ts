@@ -1,8 +1,9 @@
 /**
- * Header fields, of requests and responses: names in lower case, in the order in which they came.
+ * Header fields, of requests and responses, on both sides: names in lower case, in the order in which they came.
  *
  * A flat list of name, value, name, value: there are a dozen of them, and a list of that size is searched faster than a map
- * is made. Invariant: what was set by us can be sent as it is; nothing in it ends a line.
+ * is made. Invariant: what was set by us can be sent as it is; nothing in it ends a line, so no value of a user's can add a
+ * field or a second message.
  */
 import { UsageError } from "@anyloop/core";
 
@@ -14,20 +15,29 @@ export type HeadersInit =
   | Iterable<readonly [name: string, value: string]>;
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const upperCase = /[A-Z]/;
+/** Control characters, of which line ends matter most, and what is not Latin-1. */
 const forbidden = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 function checkedName(name: string): string {
-  if (token.test(name)) return name.toLowerCase();
+  if (token.test(name)) return upperCase.test(name) ? name.toLowerCase() : name;
   throw new UsageError(
     `${JSON.stringify(name)} is no name of a header field. Names are letters, digits and a few signs, without spaces or line breaks.`,
   );
 }
 
-function checkedValue(name: string, value: string): string {
+function checkedValue(name: string, value: string | number): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string") {
+    throw new UsageError(
+      `The value of the header field ${name} is ${value === null ? "null" : `of type ${typeof value}`}. ` +
+        "Give a string, a number or an array of strings, or undefined to leave the field out.",
+    );
+  }
   if (!forbidden.test(value)) return value.trim();
   throw new UsageError(
-    `The value of the header field ${name} has a line break, a control character or one beyond Latin-1 in it. ` +
-      "Encode it first (encodeURIComponent, or RFC 8187).",
+    `The value of the header field ${name} has a line break, a control character or one beyond Latin-1 in it: ` +
+      `${JSON.stringify(value)}. Encode it first (encodeURIComponent, or RFC 8187).`,
   );
 }
 
@@ -42,7 +52,16 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
       return;
     }
     this.list = [];
-    if (init !== undefined) this.setAll(init);
+    if (init === undefined) return;
+    if (Symbol.iterator in init) {
+      for (const [name, value] of init) this.append(name, value);
+      return;
+    }
+    for (const name of Object.keys(init)) {
+      const value = init[name];
+      if (Array.isArray(value)) for (const each of value as readonly string[]) this.append(name, each);
+      else if (value !== undefined) this.append(name, value as string | number);
+    }
   }
 
   /** @internal Names already in lower case, values that a peer has sent. */
@@ -77,7 +96,7 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
   }
 
   /** Replaces the field. @throws UsageError for a name or a value that cannot be sent. */
-  set(name: string, value: string): void {
+  set(name: string, value: string | number): void {
     const checked = checkedName(name);
     const text = checkedValue(checked, value);
     const at = this.indexOf(checked);
@@ -89,8 +108,8 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     this.remove(checked, at + 2);
   }
 
-  /** Adds a field, beside those of the same name. */
-  append(name: string, value: string): void {
+  /** Adds a field, beside those of the same name. @throws UsageError for a name or a value that cannot be sent. */
+  append(name: string, value: string | number): void {
     const checked = checkedName(name);
     this.list.push(checked, checkedValue(checked, value));
   }
@@ -99,27 +118,27 @@ export class HttpHeaders implements Iterable<[name: string, value: string]> {
     this.remove(name.toLowerCase(), 0);
   }
 
-  /** Sets what `init` has; fields of other names stay. */
+  /** Replaces the fields that `init` has, all of one name by all of that name; the others stay. */
   setAll(init: HeadersInit): void {
-    const fields = Symbol.iterator in init ? init : Object.entries(init);
-    const fresh = new Set<string>();
-    for (const [name, value] of fields as Iterable<
-      [string, string | number | readonly string[] | undefined]
-    >) {
-      if (value === undefined) continue;
-      const values = typeof value === "object" ? value : [String(value)];
-      for (const each of values) {
-        // The first of a name replaces, those that follow in the same list are added.
-        if (fresh.has(name.toLowerCase())) this.append(name, each);
-        else this.set(name, each);
-        fresh.add(name.toLowerCase());
-      }
-    }
+    const { list } = init instanceof HttpHeaders ? init : new HttpHeaders(init);
+    for (let at = 0; at < list.length; at += 2) this.remove(list[at] as string, 0);
+    this.list.push(...list);
   }
 
   *[Symbol.iterator](): Generator<[name: string, value: string], void, undefined> {
     const { list } = this;
     for (let at = 0; at < list.length; at += 2) yield [list[at] as string, list[at + 1] as string];
+  }
+
+  /** @internal As they stand in the head of a message, but for those of these names. */
+  lines(without: ReadonlySet<string>): string {
+    const { list } = this;
+    let lines = "";
+    for (let at = 0; at < list.length; at += 2) {
+      const name = list[at] as string;
+      if (!without.has(name)) lines += `${name}: ${list[at + 1] as string}\r\n`;
+    }
+    return lines;
   }
 
   /** As an object; several values of one name are an array. */
