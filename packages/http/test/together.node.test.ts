@@ -49,6 +49,10 @@ each(
         yield* socket.send("hello");
         expect(yield* socket.receive()).toBe("echo hello");
       });
+      const own = { headers: { Cookie: "id=8", Authorization: "none" } };
+      yield* use(session.websocket("/rooms/red", own), function* (socket) {
+        expect(yield* socket.receive()).toBe("red|none|id=8");
+      });
     });
   },
   ofNode,

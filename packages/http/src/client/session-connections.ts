@@ -49,9 +49,12 @@ export function websocketOf(
   options: ConnectWebSocketOptions,
 ): Operation<WebSocketStream> {
   const { url: target, headers, tls } = session.defaultsFor(url);
+  if (options.headers !== undefined) headers.setAll(options.headers);
+  const fields = headers.toJSON();
   return connectWebSocket(target, {
     ...options,
-    headers: { ...Object.fromEntries(headers), ...options.headers },
+    // Where the host makes the connection it takes neither: what there is none of must not be given.
+    headers: Object.keys(fields).length === 0 ? undefined : fields,
     tls: options.tls ?? tls,
   });
 }
