@@ -78,7 +78,11 @@ const contestants: Readonly<Record<string, (url: string) => Perform>> = {
   undici,
   kernel: (url) => anyloop(kernel(), url),
   native: (url) => anyloop(native(), url),
-  fetch: (url) => inLoops(async () => await (await fetch(url)).json()),
+  fetch: (url) =>
+    inLoops(async () => {
+      const user: unknown = await (await fetch(url)).json();
+      return user;
+    }),
   axios: (url) => inLoops(async () => (await axios.get<User>(url)).data),
   got: (url) => inLoops(() => got(url).json()),
   ky: (url) => inLoops(() => ky(url).json()),
