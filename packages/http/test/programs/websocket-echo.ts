@@ -1,7 +1,15 @@
 /** An echo server for the comparison, a process of its own: `ws` as its documentation writes it, or this package. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Coroutine, EndOfStream, run, sleepForever, type TaskGroup, taskGroup } from "@anyloop/core";
+import {
+  BrokenResourceError,
+  type Coroutine,
+  EndOfStream,
+  run,
+  sleepForever,
+  type TaskGroup,
+  taskGroup,
+} from "@anyloop/core";
 import { acceptWebSocket, type WebSocketStream } from "@anyloop/http";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
@@ -14,7 +22,8 @@ function* echo(stream: WebSocketStream): Coroutine<void> {
   try {
     for (;;) yield* stream.send(yield* stream.receive());
   } catch (error) {
-    if (!(error instanceof EndOfStream)) throw error;
+    // The load ends its connections as it likes.
+    if (!(error instanceof EndOfStream || error instanceof BrokenResourceError)) throw error;
   } finally {
     yield* stream.close();
   }
