@@ -4,6 +4,7 @@
  * Invariant: what was received and not yet given out stays in the buffer, also when a read is cancelled or fails: the
  * next read goes on where the last one was.
  */
+import { ByteBuffer } from "./byte-buffer.ts";
 import { ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead, UsageError } from "./errors.ts";
 import { perform } from "./operation.ts";
 import { performShort } from "./short-call.ts";
@@ -11,12 +12,7 @@ import type { ByteReceiveStream, ByteStream } from "./streams.ts";
 import { checkpointIfCancelled } from "./suspend.ts";
 import type { Coroutine, Operation } from "./types.ts";
 
-const empty = /* @__PURE__ */ new Uint8Array(0);
 const encoder = /* @__PURE__ */ new TextEncoder();
-/** A zero width no-break space at the beginning of a line is text, not a mark of the encoding. */
-const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
-const newline = encoder.encode("\n");
-const carriageReturn = 13;
 /** Default of `receive`, and the most that one line may have. */
 const defaultMaxBytes = 65_536;
 
@@ -29,7 +25,7 @@ function checkCount(count: number, what: string, least: number): void {
 /** From anyio. Sends if what it wraps can. */
 export class BufferedByteStream implements ByteStream {
   private readonly source: ByteReceiveStream | ByteStream;
-  private bytes: Uint8Array = empty;
+  private readonly received = new ByteBuffer();
   private isClosed = false;
 
   constructor(source: ByteReceiveStream | ByteStream) {
@@ -38,7 +34,7 @@ export class BufferedByteStream implements ByteStream {
 
   /** What was received and not given out yet. */
   get buffer(): Uint8Array {
-    return this.bytes;
+    return this.received.view;
   }
 
   /** At least one byte and at most `maxBytes`, from the buffer first. @throws EndOfStream, UsageError. */
@@ -98,73 +94,79 @@ export class BufferedByteStream implements ByteStream {
 
   private *doReceive(maxBytes: number): Coroutine<Uint8Array> {
     this.assertOpen();
-    if (this.bytes.length === 0) this.bytes = yield* this.source.receive(maxBytes);
+    if (this.received.length === 0) this.received.append(yield* this.source.receive(maxBytes));
     else yield* checkpointIfCancelled();
-    return this.take(Math.min(maxBytes, this.bytes.length));
+    return this.received.take(Math.min(maxBytes, this.received.length));
   }
 
   /** The short ways: what has come already, or undefined if a read has to wait, or to fail. */
   private takeSome(maxBytes: number): Uint8Array | undefined {
-    return this.bytes.length === 0 || this.isClosed
-      ? undefined
-      : this.take(Math.min(maxBytes, this.bytes.length));
+    const { received, isClosed } = this;
+    return received.length === 0 || isClosed ? undefined : received.take(Math.min(maxBytes, received.length));
   }
 
   private takeExactly(count: number): Uint8Array | undefined {
-    return this.bytes.length < count || this.isClosed ? undefined : this.take(count);
+    return this.received.length < count || this.isClosed ? undefined : this.received.take(count);
   }
 
   private takeUntil(delimiter: Uint8Array, maxBytes: number): Uint8Array | undefined {
-    const at = this.isClosed ? -1 : indexOf(this.bytes, delimiter, 0);
+    const at = this.isClosed ? -1 : this.received.indexOf(delimiter, 0);
     return at < 0 || at > maxBytes ? undefined : this.takeFound(at, delimiter);
   }
 
   private takeLine(maxBytes: number): string | undefined {
-    const line = this.takeUntil(newline, maxBytes);
-    return line === undefined ? undefined : decoder.decode(withoutReturn(line));
+    return this.isClosed ? undefined : this.received.takeLine(maxBytes);
   }
 
   private *doReceiveExactly(count: number): Coroutine<Uint8Array> {
     this.assertOpen();
     yield* checkpointIfCancelled();
-    while (this.bytes.length < count) {
-      if (!(yield* this.fill(count - this.bytes.length))) {
+    const { received } = this;
+    while (received.length < count) {
+      if (!(yield* this.fill(count - received.length))) {
         throw new IncompleteRead(
-          `The stream ended after ${this.bytes.length} of the ${String(count)} bytes asked for.`,
+          `The stream ended after ${received.length} of the ${String(count)} bytes asked for.`,
         );
       }
     }
-    return this.take(count);
+    return received.take(count);
   }
 
   private *doReceiveUntil(delimiter: Uint8Array, maxBytes: number): Coroutine<Uint8Array> {
     this.assertOpen();
     yield* checkpointIfCancelled();
+    const { received } = this;
     for (let searched = 0; ;) {
-      const at = indexOf(this.bytes, delimiter, searched);
-      if (at > maxBytes || (at < 0 && this.bytes.length >= maxBytes + delimiter.length)) {
+      const at = received.indexOf(delimiter, searched);
+      if (at > maxBytes || (at < 0 && received.length >= maxBytes + delimiter.length)) {
         throw new DelimiterNotFound(maxBytes);
       }
       if (at >= 0) return this.takeFound(at, delimiter);
       // The delimiter may have begun with the last bytes there are.
-      searched = Math.max(0, this.bytes.length - delimiter.length + 1);
+      searched = Math.max(0, received.length - delimiter.length + 1);
       if (!(yield* this.fill(defaultMaxBytes)))
         throw new IncompleteRead("The stream ended before the delimiter came.");
     }
   }
 
   private *doReceiveLine(maxBytes: number): Coroutine<string> {
-    let line: Uint8Array;
-    try {
+    this.assertOpen();
+    yield* checkpointIfCancelled();
+    const { received } = this;
+    for (;;) {
+      const line = received.takeLine(maxBytes);
+      if (line !== undefined) return line;
       // One more for a carriage return, which is part of the end.
-      line = withoutReturn(yield* this.doReceiveUntil(newline, maxBytes + 1));
-    } catch (error) {
-      if (!(error instanceof IncompleteRead)) throw error;
-      if (this.bytes.length === 0) throw new EndOfStream();
-      line = this.take(this.bytes.length);
+      if (received.length > maxBytes + 1) throw new DelimiterNotFound(maxBytes);
+      if (!(yield* this.fill(defaultMaxBytes))) return this.takeLastLine(maxBytes);
     }
-    if (line.length > maxBytes) throw new DelimiterNotFound(maxBytes);
-    return decoder.decode(line);
+  }
+
+  private takeLastLine(maxBytes: number): string {
+    const { received } = this;
+    if (received.length === 0) throw new EndOfStream();
+    if (received.length > maxBytes) throw new DelimiterNotFound(maxBytes);
+    return received.takeText(received.length);
   }
 
   private *doClose(): Coroutine<void> {
@@ -174,59 +176,23 @@ export class BufferedByteStream implements ByteStream {
 
   /** Receives more; false at the end of the stream. */
   private *fill(wanted: number): Coroutine<boolean> {
-    let more: Uint8Array;
     try {
-      more = yield* this.source.receive(Math.max(wanted, defaultMaxBytes));
+      this.received.append(yield* this.source.receive(Math.max(wanted, defaultMaxBytes)));
+      return true;
     } catch (error) {
       if (error instanceof EndOfStream) return false;
       throw error;
     }
-    if (this.bytes.length === 0) {
-      this.bytes = more;
-      return true;
-    }
-    const joined = new Uint8Array(this.bytes.length + more.length);
-    joined.set(this.bytes);
-    joined.set(more, this.bytes.length);
-    this.bytes = joined;
-    return true;
-  }
-
-  private take(count: number): Uint8Array {
-    const taken = this.bytes.subarray(0, count);
-    this.drop(count);
-    return taken;
   }
 
   /** What is before the delimiter; takes both. */
   private takeFound(at: number, delimiter: Uint8Array): Uint8Array {
-    const found = this.bytes.subarray(0, at);
-    this.drop(at + delimiter.length);
+    const found = this.received.take(at);
+    this.received.skip(delimiter.length);
     return found;
-  }
-
-  private drop(count: number): void {
-    this.bytes = count === this.bytes.length ? empty : this.bytes.subarray(count);
   }
 
   private assertOpen(): void {
     if (this.isClosed) throw new ClosedResourceError();
   }
-}
-
-function withoutReturn(line: Uint8Array): Uint8Array {
-  return line.length > 0 && line[line.length - 1] === carriageReturn ? line.subarray(0, -1) : line;
-}
-
-function indexOf(bytes: Uint8Array, delimiter: Uint8Array, from: number): number {
-  if (delimiter.length === 1) return bytes.indexOf(delimiter[0] as number, from);
-  for (
-    let at = bytes.indexOf(delimiter[0] as number, from);
-    at >= 0;
-    at = bytes.indexOf(delimiter[0] as number, at + 1)
-  ) {
-    if (at + delimiter.length > bytes.length) return -1;
-    if (delimiter.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
 }

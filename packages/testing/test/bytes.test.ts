@@ -269,3 +269,108 @@ eachAsync(
   },
   { seeds: 2 },
 );
+
+type Read =
+  | { readonly kind: "some" | "exactly" | "line"; readonly count: number }
+  | { readonly kind: "until"; readonly delimiter: string };
+
+const reads: fc.Arbitrary<Read> = fc.oneof(
+  fc.record({ kind: fc.constantFrom("some", "exactly"), count: fc.integer({ min: 1, max: 6 }) }),
+  fc.record({ kind: fc.constant("line"), count: fc.integer({ min: 1, max: 12 }) }),
+  fc.record({ kind: fc.constant("until"), delimiter: fc.constantFrom("a", "b\n") }),
+);
+
+/** Letters and ends of lines, characters of two to four bytes, and what is no text: cut anywhere. */
+const somewhatText: fc.Arbitrary<Uint8Array[]> = fc
+  .tuple(
+    fc.array(
+      fc.oneof(
+        { weight: 5, arbitrary: fc.constantFrom("a", "b", "\n", "\r\n").map(bytes) },
+        fc.constantFrom("ä", "€", "😀", "\uFEFF").map(bytes),
+        fc.constantFrom([0xc3], [0xf0, 0x9f], [0x80], [0xff]).map((raw) => Uint8Array.from(raw)),
+      ),
+      { maxLength: 40 },
+    ),
+    fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 }),
+  )
+  .map(([parts, cuts]) =>
+    cutInto(
+      parts.flatMap((part) => [...part]),
+      cuts,
+    ),
+  );
+
+function cutInto(data: readonly number[], cuts: readonly number[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < data.length;) {
+    const length = cuts[pieces.length % cuts.length] as number;
+    pieces.push(Uint8Array.from(data.slice(at, at + length)));
+    at += length;
+  }
+  return pieces;
+}
+
+/** What a read gives, and how many bytes it takes, if all of them lie there. `some` may give less. */
+function expectedOf(read: Read, rest: Uint8Array): { gives: unknown; takes: number } {
+  if (read.kind === "some" || read.kind === "exactly") {
+    if (rest.length === 0 && read.kind === "some") return { gives: EndOfStream, takes: 0 };
+    if (rest.length < read.count && read.kind === "exactly") return { gives: IncompleteRead, takes: 0 };
+    return { gives: rest.subarray(0, read.count), takes: read.count };
+  }
+  if (read.kind === "until") {
+    const delimiter = [...bytes(read.delimiter)];
+    const at = rest.findIndex((_, index) => delimiter.every((byte, offset) => rest[index + offset] === byte));
+    if (at < 0) return { gives: IncompleteRead, takes: 0 };
+    return { gives: rest.subarray(0, at), takes: at + delimiter.length };
+  }
+  if (rest.length === 0) return { gives: EndOfStream, takes: 0 };
+  const at = rest.indexOf(10);
+  const end = at < 0 ? rest.length : at > 0 && rest[at - 1] === 13 ? at - 1 : at;
+  if (end > read.count) return { gives: DelimiterNotFound, takes: 0 };
+  return { gives: text(rest.subarray(0, end)), takes: at < 0 ? end : at + 1 };
+}
+
+each("reads of every kind, mixed, give what the bytes say, however they are cut", function* () {
+  for (const [pieces, wanted] of fc.sample(
+    fc.tuple(somewhatText, fc.array(reads, { minLength: 1, maxLength: 25 })),
+    100,
+  )) {
+    const stream = new BufferedByteStream(yield* of(...pieces));
+    let rest = Uint8Array.from(pieces.flatMap((piece) => [...piece]));
+    for (const read of wanted) {
+      const { gives, takes } = expectedOf(read, rest);
+      const got = yield* outcomeOf(stream, read);
+      if (read.kind === "some" && got instanceof Uint8Array) {
+        expect(got.length).toBeGreaterThan(0);
+        expect(got).toEqual(rest.subarray(0, got.length));
+        expect(got.length).toBeLessThanOrEqual(read.count);
+        rest = rest.subarray(got.length);
+      } else if (typeof gives === "function") {
+        expect(got, JSON.stringify({ read, rest: [...rest] })).toBeInstanceOf(gives);
+      } else {
+        expect(got, JSON.stringify({ read, rest: [...rest] })).toEqual(gives);
+        rest = rest.subarray(takes);
+      }
+    }
+  }
+});
+
+function* outcomeOf(stream: BufferedByteStream, read: Read): Coroutine<unknown> {
+  try {
+    if (read.kind === "some") return yield* stream.receive(read.count);
+    if (read.kind === "exactly") return yield* stream.receiveExactly(read.count);
+    if (read.kind === "line") return yield* stream.receiveLine(read.count);
+    return yield* stream.receiveUntil(read.delimiter);
+  } catch (error) {
+    return error;
+  }
+}
+
+each("a large piece that comes in many is read whole", function* () {
+  const pieces = Array.from({ length: 400 }, (_, index) => new Uint8Array(500).fill(index % 251));
+  const stream = new BufferedByteStream(yield* of("xy", ...pieces));
+  expect(text(yield* stream.receive(1))).toBe("x");
+  const whole = yield* stream.receiveExactly(1 + 500 * 399);
+  expect(whole.subarray(1)).toEqual(Uint8Array.from(pieces.slice(0, -1).flatMap((piece) => [...piece])));
+  expect(yield* stream.receive()).toEqual(pieces.at(-1));
+});
