@@ -5,6 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["@anyloop/source", "module", "node", "development|production"] } },
   test: {
     include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+    exclude: ["**/*.browser.test.ts"],
     pool: "forks",
     // What hangs is told all the same; a busy machine is no failure.
     testTimeout: 20_000,

@@ -167,7 +167,7 @@ function writeTable(results: readonly Result[]): void {
     table,
     `# Where the tests pass
 
-Written by \`npx -y pnpm@12 test:runtimes --write\`. Every runtime gets the same tests, but those called \`*.node.test.ts\` in a browser, and those of how the pinned Node starts and ends programs elsewhere. A skipped test says why in its name: a browser, for one, has no \`AsyncLocalStorage\`, so it takes no async bodies.
+Written by \`npx -y pnpm@12 test:runtimes --write\`. Every runtime gets the same tests, but those called \`*.node.test.ts\` in a browser, those called \`*.browser.test.ts\` outside one, and those of how the pinned Node starts and ends programs elsewhere. A skipped test says why in its name: a browser, for one, has no \`AsyncLocalStorage\`, so it takes no async bodies.
 
 | runtime | version | outcome | passed | failed | skipped |
 | ------- | ------- | ------- | ------ | ------ | ------- |

@@ -271,7 +271,7 @@ function probe(iterator: Stepper): string[] {
   const end = lines.findIndex((line) => line.includes("probe"));
   return lines
     .slice(operation + 1, end < 0 ? undefined : end)
-    .filter((line) => !line.includes("Generator.next"));
+    .filter((line) => line !== "" && !/\bnext \(<anonymous>\)|Generator\.next/.test(line));
 }
 
 /** The line at which a suspended caller stands. */

@@ -50,6 +50,21 @@ test("in debug mode the places are named as well", async () => {
   );
 });
 
+test("a task's places are those of its generators, and no frame of the engine's own", async () => {
+  const error = await run(
+    function* main() {
+      yield* taskGroup((group) => void group.startSoon(sleepForever(), { name: "sleeper" }));
+    },
+    { backend: backend() },
+  ).catch((error: unknown) => error);
+  const lines = (error as Error).message.split("\n").slice(1);
+  expect(lines.map((line) => line.trim().replace(/^(at main).*/, "$1"))).toEqual([
+    "main (task 1) waits for its children",
+    "at main",
+    "sleeper (task 2) waits for nothing, for ever",
+  ]);
+});
+
 test("a frozen error passes as it is", async () => {
   const frozen = Object.freeze(boom());
   const failing = operation(function* failing(): Coroutine<void> {

@@ -3,7 +3,8 @@
  * host for one tick when work arrives.
  *
  * Invariant: whenever something is ready and no drain is on the way, exactly one tick is requested; whenever a timer is
- * set, the host timer is armed for the nearest one or a tick is requested.
+ * set, the host timer is armed for the nearest one or a tick is requested. Between the moment at which a timer is due and
+ * its expiry the host has served its I/O, so what came in time is not cut off by the deadline that it met.
  */
 import {
   type Backend,
@@ -65,6 +66,8 @@ class KernelDriver implements Kernel, Driver {
   private sliceEnd = 0;
   /** Jobs that may take steps before the clock is looked at again. */
   private jobsUntilLook = 0;
+  /** The host has looked for I/O since then, when its next turn comes: what was due by then may expire in it. */
+  private lookedAt = -Infinity;
   private armedFor = Infinity;
   private disarmHost: (() => void) | undefined = undefined;
   private unwatch: (() => void) | undefined = undefined;
@@ -185,18 +188,31 @@ class KernelDriver implements Kernel, Driver {
     if (this.line.size === 0) for (const loop of this.loops) loop.options.deadlocked();
   }
 
-  readonly tick = (): void => {
+  readonly tick = (): void => this.tickWith(this.host.now(), this.now());
+
+  /** In a microtask it goes on with the slice it is in. The host has not had a turn since, so timers are not looked at. */
+  private readonly tickSoon = (): void => {
+    this.tickWith(this.host.now(), this.clock === undefined ? -Infinity : this.clock.now());
+  };
+
+  private readonly turn = (): void => {
+    const now = this.host.now();
+    const due = this.clock === undefined ? this.lookedAt : this.clock.now();
+    this.lookedAt = now;
+    this.sliceEnd = 0;
+    this.tickWith(now, due);
+  };
+
+  private tickWith(now: number, due: number): void {
     this.requested = false;
     if (this.ticking) return;
     this.ticking = true;
     this.ticks++;
-    const now = this.host.now();
-    // A tick in a microtask goes on with the slice it is in; the host has not had a turn since.
     if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
     this.jobsUntilLook = jobsPerLook;
-    if (this.timers.top !== undefined) this.timers.expire(this.now());
+    if (this.timers.deadline <= due) this.timers.expire(due);
     this.drain();
-  };
+  }
 
   /** In a promise job of a slice that is not over: timers have been looked at in it before. */
   private tickInSlice(): void {
@@ -213,24 +229,23 @@ class KernelDriver implements Kernel, Driver {
 
   private endTick(): void {
     this.ticking = false;
-    if (this.line.size > 0) {
-      this.requested = true;
-      this.host.turn(this.turn);
-    } else {
-      this.rest();
-    }
+    if (this.line.size > 0) this.requestTurn();
+    else this.rest();
   }
-
-  private readonly turn = (): void => {
-    this.sliceEnd = 0;
-    this.tick();
-  };
 
   private request(): void {
     if (this.ticking || this.requested) return;
+    if (this.host.now() >= this.sliceEnd) {
+      this.requestTurn();
+    } else {
+      this.requested = true;
+      this.host.soon(this.tickSoon);
+    }
+  }
+
+  private requestTurn(): void {
     this.requested = true;
-    if (this.host.now() < this.sliceEnd) this.host.soon(this.tick);
-    else this.host.turn(this.turn);
+    this.host.turn(this.turn);
   }
 
   /** Nothing is ready: sleep until the nearest timer. */
@@ -244,14 +259,21 @@ class KernelDriver implements Kernel, Driver {
       this.disarmTimer();
     } else if (deadline < this.armedFor) {
       this.disarmTimer();
-      this.armedFor = deadline;
-      this.disarmHost = this.host.timer(Math.max(0, deadline - this.now()), () => {
-        this.disarmHost = undefined;
-        this.armedFor = Infinity;
-        this.sliceEnd = 0;
-        this.tick();
-      });
+      const left = deadline - this.now();
+      if (left > 0) this.armTimer(deadline, left);
+      else if (!this.requested) this.requestTurn();
     }
+  }
+
+  private armTimer(deadline: number, left: number): void {
+    this.armedFor = deadline;
+    this.disarmHost = this.host.timer(left, () => {
+      this.disarmHost = undefined;
+      this.armedFor = Infinity;
+      this.lookedAt = this.host.now();
+      // It may have come early, and then is armed anew.
+      if (!this.requested) this.rest();
+    });
   }
 
   private removeAllOf(loop: KernelLoop): void {

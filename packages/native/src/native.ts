@@ -46,6 +46,8 @@ class NativeLoop implements Loop {
   private readonly timers = new TimerHeap<NativeTimer>();
   private hostTimer: ReturnType<typeof setTimeout> | undefined = undefined;
   private armedFor = Infinity;
+  /** When the host's timer fired. */
+  private firedAt = 0;
   private isClosed = false;
   private isPumping = false;
   private readonly pump = (): void => {
@@ -63,12 +65,15 @@ class NativeLoop implements Loop {
   };
 
   /** The host serves the I/O of this turn first: what is done in time is not cancelled by the deadline that it met. */
-  private readonly fire = (): void => hostTurn(this.expire);
-  /** The host's timers fire up to a millisecond early: for what is not due yet one is armed again. */
+  private readonly fire = (): void => {
+    this.firedAt = this.now();
+    hostTurn(this.expire);
+  };
+  /** What was due by then. The host's timers fire up to a millisecond early: for what was not one is armed again. */
   private readonly expire = (): void => {
     if (this.isClosed) return;
     this.armedFor = Infinity;
-    this.timers.expire(this.now());
+    this.timers.expire(this.firedAt);
     this.arm();
   };
 

@@ -21,6 +21,9 @@ export class RunawayError extends AnyloopError {
   readonly code: string = "RUNAWAY";
 }
 
+/** Happenings in one run after which it counts as endless, if nothing else is said. */
+export const defaultSteps = 10_000;
+
 export interface AttemptOptions extends Conditions {
   /** Happenings in one run after which it counts as endless. */
   readonly steps: number;

@@ -5,7 +5,7 @@
  * loop may take some day, and the first that fails is cut down to what matters and told.
  */
 import { type AnyWork, UsageError } from "@anyloop/core";
-import { attempt, type Attempt, type AttemptOptions } from "./attempt.ts";
+import { attempt, type Attempt, type AttemptOptions, defaultSteps } from "./attempt.ts";
 import { seeded } from "./random.ts";
 import { scheduleFromString } from "./schedule.ts";
 import { failureOf } from "./schedule-failure.ts";
@@ -46,7 +46,7 @@ export interface Exploration {
   readonly complete: boolean;
 }
 
-const defaults = { runs: 1_000, seed: 1, steps: 10_000 };
+const defaults = { runs: 1_000, seed: 1 };
 
 function strategyOf({ strategy = "random", seed = defaults.seed }: ExploreOptions): Strategy {
   switch (strategy) {
@@ -70,7 +70,7 @@ function checkWhole(value: number, what: string, least: number): number {
 
 /** @internal Options of one run, checked. */
 export function attemptOptions(options: OneRunOptions, stallMs: number, cancelsAll: boolean): AttemptOptions {
-  const { steps = defaults.steps, check } = options;
+  const { steps = defaultSteps, check } = options;
   if (!(stallMs >= 0))
     throw new UsageError(`stallMs is ${String(stallMs)}. Give a number of milliseconds, 0 or more.`);
   return { stallMs, cancelsAll, steps: checkWhole(steps, "steps", 1), check };
@@ -130,7 +130,7 @@ async function report(
 
 /**
  * Performs a body once more under the schedule that a `ScheduleFailure` has printed. A debugger may stop in it: the order
- * does not depend on how long anything takes.
+ * does not depend on how long anything takes. The options are to be those with which it was found.
  *
  * ```ts
  * const body = function* () {

@@ -1,6 +1,6 @@
 /** The error that tells of a schedule that fails: what happened, how to repeat it, and who ran when. */
 import { AnyloopError } from "@anyloop/core";
-import { attempt, type Attempt, type AttemptOptions } from "./attempt.ts";
+import { attempt, type Attempt, type AttemptOptions, defaultSteps } from "./attempt.ts";
 import { type Deviation, deviationsOf, scheduleToString } from "./schedule.ts";
 import { brief, ScheduleTrace } from "./schedule-trace.ts";
 import { Following } from "./strategies.ts";
@@ -42,7 +42,7 @@ export async function failureOf(
       "",
       again.failure === undefined
         ? notAgain
-        : `Repeat it with:  await replay(body, ${JSON.stringify(schedule)});`,
+        : `Repeat it with:  await replay(${["body", JSON.stringify(schedule), ...optionsOf(options)].join(", ")});`,
       "",
       "Who ran when (▸ marks where it departs from the usual order):",
       told,
@@ -51,6 +51,15 @@ export async function failureOf(
     told,
     cause,
   );
+}
+
+/** What `replay` is to be given as well: a failure that `check` found does not show without it. */
+function optionsOf({ check, steps }: AttemptOptions): string[] {
+  const given = [
+    ...(check === undefined ? [] : ["check"]),
+    ...(steps === defaultSteps ? [] : [`steps: ${String(steps)}`]),
+  ];
+  return given.length === 0 ? [] : [`{ ${given.join(", ")} }`];
 }
 
 const notAgain =

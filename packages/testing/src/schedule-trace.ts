@@ -9,6 +9,8 @@ import type { Choice, ReadyStep, Witness } from "./explorer-loop.ts";
 
 interface Line {
   readonly who: string;
+  /** What it says of somebody of whom nothing else is known. */
+  readonly otherwise: string;
   readonly insteadOf: string | undefined;
   readonly did: string[];
   /** How far it came, if it was interrupted there. */
@@ -45,7 +47,11 @@ export class ScheduleTrace implements Witness, Instrument {
     this.finish();
     const who = nameOf(choice);
     if (insteadOf !== undefined || this.lines.at(-1)?.who !== who)
-      this.begin(who, insteadOf === undefined ? undefined : nameOf(insteadOf));
+      this.begin(
+        who,
+        insteadOf === undefined ? undefined : nameOf(insteadOf),
+        choice.kind === "step" ? "takes a step" : "",
+      );
     this.isHappening = true;
     if (choice.kind === "time") this.say(`moves on to ${String(choice.to)} ms`);
     if (choice.kind !== "step") return;
@@ -120,8 +126,8 @@ export class ScheduleTrace implements Witness, Instrument {
     if (reasons.length > 0) this.say(`waits for ${reasons.join(" and ")}${at(placeIn(places))}`);
   }
 
-  private begin(who: string, insteadOf: string | undefined): void {
-    if (!this.isOver) this.lines.push({ who, insteadOf, did: [], reached: undefined });
+  private begin(who: string, insteadOf: string | undefined, otherwise = ""): void {
+    if (!this.isOver) this.lines.push({ who, otherwise, insteadOf, did: [], reached: undefined });
   }
 
   private say(what: string): void {
@@ -138,11 +144,11 @@ export class ScheduleTrace implements Witness, Instrument {
   }
 }
 
-function lineToString({ who, insteadOf, did, reached }: Line, width: number): string {
+function lineToString({ who, otherwise, insteadOf, did, reached }: Line, width: number): string {
   const mark = insteadOf === undefined ? " " : departs;
   const instead = insteadOf === undefined ? "" : `   (ahead of ${insteadOf})`;
   const done = [...did, ...(reached === undefined ? [] : [`comes as far as ${reached}`])].join("; ");
-  return `${mark} ${who.padEnd(width)}  ${done}${instead}`.trimEnd();
+  return `${mark} ${who.padEnd(width)}  ${done || otherwise}${instead}`.trimEnd();
 }
 
 function at(place: string | undefined): string {

@@ -176,9 +176,10 @@ export class Priorities implements Strategy, Chooser {
   }
 }
 
-/** To whom a choice belongs: a task, or what stands in its place. */
+/** To whom a choice belongs: a task, or what stands in its place. A deadline may go ahead of a timer. */
 function whose(choice: Choice): unknown {
-  return choice.kind === "step" ? choice.runnable.task : choice.kind;
+  if (choice.kind === "step") return choice.runnable.task;
+  return choice.kind === "timer" && choice.cancels ? "deadline" : choice.kind;
 }
 
 /**

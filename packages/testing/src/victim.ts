@@ -21,8 +21,12 @@ export class Victims {
   wasCancelled = false;
   private readonly scopes = new Set<CancelScope>();
 
-  readonly victim: Victim = <T>(work: ScopeWork<T>) =>
-    perform<this, [ScopeWork<T>], T | undefined>(this, this.enclose, work);
+  readonly victim: Victim = <T>(work: ScopeWork<T>) => {
+    const enclosed = (): Coroutine<T | undefined> => this.enclose(work);
+    // A task that is begun with it is called as the work is.
+    const name = typeof work === "function" && work.name !== "" ? work.name : "victim";
+    return perform(undefined, Object.defineProperty(enclosed, "name", { value: name }));
+  };
 
   get canCancel(): boolean {
     return this.scopes.size > 0 && !this.wasCancelled;

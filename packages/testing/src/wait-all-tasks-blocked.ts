@@ -21,13 +21,33 @@ function isBlocked(report: TaskReport, observer: number): boolean {
   );
 }
 
-/** Counts the steps of a run, but not of those who only wait for there to be none. */
+/** One who waits until nobody has taken a step for so many milliseconds. */
+interface Observer {
+  readonly task: Task<unknown>;
+  readonly cushion: number;
+  /** Somebody has taken a step. */
+  isDisturbed: boolean;
+}
+
+/** Sees the steps of a run, but not those of who only waits for there to be none. */
 class Activity implements Instrument {
-  readonly observers = new Set<Task<unknown>>();
-  steps = 0;
+  readonly observers = new Set<Observer>();
 
   beforeStep(task: Task<unknown>): void {
-    if (!this.observers.has(task)) this.steps++;
+    for (const observer of this.observers) if (observer.task === task) return;
+    this.disturb(0);
+  }
+
+  /** Nobody has taken a step since the observer began to wait, and nobody with a shorter cushion is to go on first. */
+  isOver(observer: Observer): boolean {
+    if (observer.isDisturbed) return false;
+    for (const { cushion } of this.observers) if (cushion < observer.cushion) return false;
+    return true;
+  }
+
+  /** An observer that goes on after its cushion disturbs those with a longer one. */
+  disturb(cushion: number): void {
+    for (const observer of this.observers) observer.isDisturbed ||= observer.cushion > cushion;
   }
 }
 
@@ -65,18 +85,21 @@ function* allBlocked(): Coroutine<void> {
   }
 }
 
-function* allBlockedFor(milliseconds: number): Coroutine<void> {
+function* allBlockedFor(cushion: number): Coroutine<void> {
   const activity = activityHere();
-  const observer = currentTask();
+  const observer: Observer = { task: currentTask(), cushion, isDisturbed: false };
   activity.observers.add(observer);
   try {
-    for (let before = -1; before !== activity.steps;) {
+    do {
       yield* allBlocked();
-      before = activity.steps;
-      yield* realTime(milliseconds);
-    }
+      observer.isDisturbed = false;
+      yield* realTime(cushion);
+      // Whoever became ready while the host was busy has not taken its step yet.
+      yield* allBlocked();
+    } while (!activity.isOver(observer));
   } finally {
     activity.observers.delete(observer);
+    activity.disturb(cushion);
   }
 }
 

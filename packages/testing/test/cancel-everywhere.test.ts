@@ -188,6 +188,24 @@ test("a body that never waits has nothing to be cancelled at, a failing one fail
   expect(failure.cause).toHaveProperty("message", "broken");
 });
 
+test("a failure is repeated by the line that it prints: with the check that found it, and as many steps", async () => {
+  let isOpen = false;
+  const leaves = function* leaves(): Coroutine<void> {
+    isOpen = true;
+    yield* sleep(1);
+    isOpen = false;
+  };
+  const check = (): void => {
+    if (isOpen) throw new Error("left open");
+  };
+  const failure = await failureOf(cancelEverywhere(leaves, { check, steps: 500 }));
+  expect(failure.message).toContain('await replay(body, "s1 all 0:1", { check, steps: 500 });');
+  expect(failure.trace.split("\n")[0]).toBe("   1   leaves#1      takes a step");
+  await replay(leaves, failure.schedule);
+  const again = await failureOf(replay(leaves, failure.schedule, { check, steps: 500 }));
+  expect(again.trace).toBe(failure.trace);
+});
+
 test("bad options are refused", async () => {
   expect(await thrownBy(cancelEverywhere(sleep(1), { steps: -1 }))).toBeInstanceOf(UsageError);
   expect(await thrownBy(cancelEverywhere(undefined as never))).toBeInstanceOf(UsageError);

@@ -116,11 +116,26 @@ function* lostItem(victim: Victim): Coroutine<void> {
   if (kept + queue.size !== 3) throw new Error("an item is lost");
 }
 
+/** An item that arrives in the moment of the timeout: the deadline goes ahead of the last step of dealing with it. */
+function* lostToTimeout(): Coroutine<void> {
+  const queue = new Queue<number>();
+  let kept = 0;
+  yield* queue.put(1);
+  function* consume(): Coroutine<void> {
+    yield* queue.get();
+    yield* sleep(5);
+    kept++;
+  }
+  yield* moveOnAfter(5, consume);
+  if (kept + queue.size !== 1) throw new Error("an item is lost");
+}
+
 const planted: readonly [string, Explored][] = [
   ["a lost wake-up", lostWakeUp],
   ["a lock leaked on cancel", leakedLock],
   ["a check-then-act race", checkThenAct],
   ["an item lost between hand-over and cancel", lostItem],
+  ["an item lost to a timeout", lostToTimeout],
 ];
 
 const strategies: readonly ExploreOptions[] = [
@@ -163,6 +178,21 @@ test("a failure tells who ran when, and repeats with one line", async () => {
     "   4   reader#2      waits for a letter at HERE",
     "   5   nobody        can go on: a deadlock",
   ]);
+});
+
+test("a task begun with a victim is called as its work is", async () => {
+  const failure = await thrownBy(
+    explore((victim) =>
+      taskGroup((group) => {
+        group.startSoon(
+          victim(function* consumer() {
+            yield* sleepForever();
+          }),
+        );
+      }),
+    ),
+  );
+  expect((failure as ScheduleFailure).trace).toContain("starts consumer#2");
 });
 
 /** Two tasks of two steps each; in which order did they take them? */

@@ -135,6 +135,27 @@ each(
 );
 
 each(
+  "and so on a machine that was busy until both were over",
+  function* () {
+    const record: string[] = [];
+    yield* taskGroup(function* (group) {
+      for (const cushion of [40, 20]) {
+        group.startSoon(function* () {
+          yield* waitAllTasksBlocked(cushion);
+          record.push(String(cushion));
+        });
+      }
+      setTimeout(() => {
+        for (const until = performance.now() + 60; performance.now() < until;);
+        record.push("busy");
+      }, 10);
+    });
+    expect(record).toEqual(["busy", "20", "40"]);
+  },
+  { seeds: 5 },
+);
+
+each(
   "a task that is woken by the host within the cushion was not blocked",
   function* () {
     const woken = new Event();

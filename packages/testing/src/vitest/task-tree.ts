@@ -7,13 +7,9 @@ const here = new URL(".", import.meta.url).pathname;
 
 export function taskTree(report: TaskReport, depth = 1): string[] {
   const indent = "  ".repeat(depth);
-  const places = report.places.filter(isOfTest);
+  const places = report.places.filter((place) => !place.includes(here));
   return [
     ...taskLines({ ...report, places }).map((line) => `${indent}${line}`),
     ...report.children.flatMap((child) => taskTree(child, depth + 1)),
   ];
-}
-
-function isOfTest(place: string): boolean {
-  return place !== "" && !place.includes(here) && !place.endsWith("(<anonymous>)");
 }

@@ -104,7 +104,7 @@ async function runInTime(
       tasks = () => taskTree(inspect(main)).join("\n");
       yield* body(backend);
     },
-    { backend, signal: stop.signal },
+    { backend, signal: stop.signal, name: "test" },
   );
   const timers: ReturnType<typeof setTimeout>[] = [];
   const after = (share: number, then: (milliseconds: number) => void): void => {

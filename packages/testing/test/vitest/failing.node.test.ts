@@ -67,6 +67,16 @@ for (const [title, ...parts] of expected) {
   });
 }
 
+const notRun = [
+  ["a skipped test [kernel]", "skipped"],
+  ["a test that skips itself [kernel]", "skipped"],
+  ["a test to be written", "todo"],
+] as const;
+
+test.each(notRun)("does not run: %s", (title, status) => {
+  expect(messages.get(title)).toBe(status);
+});
+
 test("the finally blocks of a test that took too long have run", () => {
   expect(output).toContain("the finally block ran");
 });
@@ -74,6 +84,6 @@ test("the finally blocks of a test that took too long have run", () => {
 test("a test that comes after failed ones passes, and the runner hears of no error but theirs", () => {
   expect(messages.get("a test after all of them passes [kernel]")).toBe("passed");
   expect(messages.get("one [kernel]")).toBe("passed");
-  expect(messages.size).toBe(expected.length + 2);
+  expect(messages.size).toBe(expected.length + notRun.length + 2);
   expect(output).not.toContain("Unhandled");
 });

@@ -105,14 +105,6 @@ describe("each and for", () => {
   );
 });
 
-test.skip("a skipped test does not run [it is what is tested]", () => {
-  throw new Error("ran");
-});
-test("a test may skip itself [it is what is tested]", function* ({ context }) {
-  yield* checkpoint();
-  context.skip("tested");
-});
-test.todo("a test to be written [it is what is tested]");
 test.fails("a test that is expected to fail", function* () {
   yield* checkpoint();
   throw new Error("as expected");

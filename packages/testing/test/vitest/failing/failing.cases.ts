@@ -1,4 +1,4 @@
-/** Tests that are to fail, for failing.node.test.ts to run: what it expects of their messages is written there. */
+/** Tests that are to fail, or are not to run, for failing.node.test.ts to run: what it expects of their messages is written there. */
 import {
   failAfter,
   fromPromise,
@@ -135,6 +135,17 @@ describe.concurrent("at once", () => {
     });
   }
 });
+
+one.skip("a skipped test", () => {
+  throw new Error("ran");
+});
+
+one("a test that skips itself", function* ({ context }) {
+  yield* checkpoint();
+  context.skip("tested");
+});
+
+one.todo("a test to be written");
 
 one("a test after all of them passes", function* () {
   yield* sleep(1);

@@ -5,9 +5,7 @@ import { moveOnAfter } from "anyloop";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WebFunctions } from "./programs/web-worker.ts";
 
-const isBrowser = "document" in globalThis;
-
-describe.skipIf(!isBrowser)("at the other side a web worker [in browsers]", () => {
+describe("at the other side a web worker", () => {
   let worker: Worker;
   let names: ReturnType<typeof portStream<string, never>>;
   let last = 0;
