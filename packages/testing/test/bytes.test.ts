@@ -357,10 +357,10 @@ each("reads of every kind, mixed, give what the bytes say, however they are cut"
 
 function* outcomeOf(stream: BufferedByteStream, read: Read): Coroutine<unknown> {
   try {
+    if (read.kind === "until") return yield* stream.receiveUntil(read.delimiter);
     if (read.kind === "some") return yield* stream.receive(read.count);
     if (read.kind === "exactly") return yield* stream.receiveExactly(read.count);
-    if (read.kind === "line") return yield* stream.receiveLine(read.count);
-    return yield* stream.receiveUntil(read.delimiter);
+    return yield* stream.receiveLine(read.count);
   } catch (error) {
     return error;
   }
