@@ -198,12 +198,13 @@ describe("UniversalQueue", () => {
     const steps: string[] = [];
     for (const wake of ["later", "at-once"] as const) {
       const queue = new UniversalQueue<number>({ wake });
-      setTimeout(() => {
-        queue.putNowait(1);
-        steps.push(`put, ${wake}`);
-      }, 1);
       await run(
         function* () {
+          // What comes from the host comes once this task has given way, and that is in `get`.
+          setTimeout(() => {
+            queue.putNowait(1);
+            steps.push(`put, ${wake}`);
+          }, 0);
           yield* queue.get();
           steps.push(`got, ${wake}`);
         },
