@@ -120,6 +120,25 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
     },
   },
   {
+    rule: "of those who wait to receive, whoever is cancelled leaves the item to the next",
+    *body({ ours, foreign }) {
+      yield* taskGroup(function* (group) {
+        const first = yield* startWaiting(group, ours.receive());
+        const second = yield* startWaiting(group, ours.receive());
+        const third = yield* startWaiting(group, ours.receive());
+        first.cancel();
+        const writing = (async () => {
+          await foreign.write(1);
+          await foreign.write(2);
+        })().catch(() => {});
+        checkSame([yield* second.join(), yield* third.join()], [1, 2], "What they received, in turn");
+        checkSame(first.status, "cancelled", "What became of the first");
+        yield* ours.close();
+        yield* fromPromise(writing);
+      });
+    },
+  },
+  {
     rule: "the foreign side is held back while nobody receives",
     *body({ ours, foreign }) {
       const written: number[] = [];

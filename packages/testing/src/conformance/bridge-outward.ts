@@ -147,6 +147,42 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
     },
   },
   {
+    rule: "of those who wait to send, whoever is cancelled passes the room on to the next",
+    *body(bridge) {
+      const sent: number[] = [];
+      yield* taskGroup(function* (group) {
+        const first = yield* startWaiting(group, () => sendUpTo(bridge, many, sent));
+        yield* settleTurns();
+        const second = yield* startWaiting(group, bridge.ours.send(-1));
+        first.cancel();
+        const reading = readAll(bridge.foreign);
+        yield* second.join();
+        yield* bridge.ours.close();
+        checkSame(yield* fromPromise(reading), [...sent, -1], "What was read of what was sent");
+      });
+    },
+  },
+  {
+    rule: "a send that waits is woken by closing our end, and has put nothing",
+    *body(bridge) {
+      const { foreign, ours } = bridge;
+      const sent: number[] = [];
+      yield* taskGroup(function* (group) {
+        const sending = thrownBy(
+          new CancelScope().run(() => sendUpTo(bridge, many, sent)),
+          "The send that waits",
+        );
+        const sender = yield* startWaiting(group, sending);
+        yield* settleTurns();
+        const closing = group.startSoon(ours.close());
+        checkError(yield* sender.join(), ClosedResourceError, "The send that waits");
+        checkSame(yield* fromPromise(readAll(foreign)), sent, "What was read of what was sent");
+        yield* closing.join();
+      });
+      checkSame(foreign.listeners(), 0, "Listeners after closing");
+    },
+  },
+  {
     rule: "closed while cancelled, our end ends the foreign reading, and can send no more",
     *body({ ours, foreign }) {
       const reading = readAll(foreign);
