@@ -6,12 +6,11 @@ import {
   ClosedResourceError,
   type Coroutine,
   fromPromise,
-  moveOnAfter,
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
-import { caused, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, givingUpAfter, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
 import type { OutwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -64,7 +63,7 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
       const sent: number[] = [];
       const reading = readAll(foreign, () => new Promise<void>(hostTurn));
       for (let item = 0; item < 30; item++) {
-        yield* moveOnAfter((item % 3) / 4, function* () {
+        yield* givingUpAfter(item % 4, function* () {
           yield* ours.send(item);
           sent.push(item);
         });
