@@ -63,6 +63,11 @@ const notOfBrokers: readonly (readonly [rule: string, why: string])[] = [
     "the rule counts turns of the host, a network takes longer: see the rule of `capacity`",
   ],
   ["the foreign side wants no more", "who sends is not told who receives"],
+  [
+    "of those who wait to",
+    "they take turns, each with a request of its own, in whatever order that is answered",
+  ],
+  ["a send that waits is woken", "no send waits for whoever receives; see the rule of `capacity`"],
   ["our failure comes to", "who receives is not told how those fare who send"],
   ["closed while cancelled, our end ends", "closing ends no queue: others may send"],
 ];

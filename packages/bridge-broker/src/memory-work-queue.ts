@@ -70,10 +70,9 @@ export class MemoryWorkQueue<T> implements WorkQueue<T> {
 
   delete(): Operation<void> {
     return open(() => {
-      while (this.ready.shift() !== undefined);
-      this.handedOut.clear();
-      this.stored = 0;
-      this.wakeSenders();
+      for (let entry = this.ready.shift(); entry !== undefined; entry = this.ready.shift())
+        this.finish(entry);
+      for (const { entry } of this.handedOut) this.finish(entry);
     });
   }
 

@@ -6,18 +6,20 @@ import { errorOf, interruptedElsewhere } from "./outcome.ts";
 /** Items that the fiber may be ahead of the receiver: waking it for each of them would cost more than the item. */
 const ahead = 16;
 
-class StreamInlet<A> extends Inlet<A> {
+class StreamInlet<A, R> extends Inlet<A> {
   private readonly fiber: Fiber.Fiber<void, unknown>;
   /** Lets the fiber go on, while it waits for room. */
   private goOn: (() => void) | undefined = undefined;
 
-  constructor(stream: Stream.Stream<A, unknown>) {
+  constructor(stream: Stream.Stream<A, unknown, R>, context: Context.Context<R>) {
     super({ capacity: ahead });
+    // A fiber may give others a turn between any two steps, so also between the push and this.
     const room = Effect.callback<void>((resume) => {
-      this.goOn = () => resume(Effect.void);
+      if (this.isAsked) resume(Effect.void);
+      else this.goOn = () => resume(Effect.void);
     });
     const handOver = (item: A): Effect.Effect<void> => (this.push(item) ? Effect.void : room);
-    this.fiber = Effect.runFork(Stream.runForEach(stream, handOver));
+    this.fiber = Effect.runForkWith(context)(Stream.runForEach(stream, handOver));
     this.fiber.addObserver((exit) => this.ended(exit));
   }
 
@@ -70,5 +72,5 @@ export function fromStream<A, R>(
   stream: Stream.Stream<A, unknown, R>,
   context: Context.Context<R> = Context.empty() as Context.Context<R>,
 ): BridgeReceiveStream<A> {
-  return new StreamInlet(Stream.provideContext(stream, context));
+  return new StreamInlet(stream, context);
 }

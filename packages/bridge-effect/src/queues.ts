@@ -2,6 +2,7 @@
 import { type BridgeReceiveStream, type BridgeSendStream, Inlet, type Leaving } from "@anyloop/bridge";
 import {
   BrokenResourceError,
+  CancelScope,
   ClosedResourceError,
   type Coroutine,
   type Operation,
@@ -74,6 +75,8 @@ export function fromQueue<A, E>(queue: Queue.Queue<A, E>): BridgeReceiveStream<A
 
 class QueueOutlet<A> implements BridgeSendStream<A> {
   private readonly queue: Queue.Enqueue<A, unknown>;
+  /** Of the sends that wait for room. */
+  private readonly waiting = new Set<CancelScope>();
   private isClosed = false;
 
   constructor(queue: Queue.Enqueue<A, unknown>) {
@@ -86,14 +89,14 @@ class QueueOutlet<A> implements BridgeSendStream<A> {
 
   close(): Operation<void> {
     return closing(() => {
-      this.isClosed = true;
+      this.stopSending();
       Queue.endUnsafe(this.queue);
     });
   }
 
   fail(error: unknown): void {
     if (this.isClosed) return;
-    this.isClosed = true;
+    this.stopSending();
     Queue.failCauseUnsafe(this.queue, Cause.fail(error));
   }
 
@@ -105,12 +108,29 @@ class QueueOutlet<A> implements BridgeSendStream<A> {
     yield* checkpointIfCancelled();
     const { queue } = this;
     if (this.isClosed) throw new ClosedResourceError();
-    if (Queue.offerUnsafe(queue, item) || (yield* fromEffect(Queue.offer(queue, item)))) return;
+    if (Queue.offerUnsafe(queue, item) || (yield* this.offer(item)) === true) return;
     if (this.isClosed) throw new ClosedResourceError();
     // An open queue that refuses drops what it has no room for, as it was told to.
     if (queue.state._tag === "Open") return;
     const failure = errorOf(queue.state.exit.cause as Cause.Cause<unknown>);
     throw new BrokenResourceError("The Effect queue takes no more.", { cause: failure?.error });
+  }
+
+  /** Waits for room; gives nothing if this end was closed meanwhile. */
+  private *offer(item: A): Coroutine<boolean | undefined> {
+    const scope = new CancelScope();
+    this.waiting.add(scope);
+    try {
+      return yield* scope.run(fromEffect(Queue.offer(this.queue, item)));
+    } finally {
+      this.waiting.delete(scope);
+    }
+  }
+
+  /** An ended queue would still take what waits to be offered: that is withdrawn before. */
+  private stopSending(): void {
+    this.isClosed = true;
+    for (const scope of this.waiting) scope.cancel("the sending end was closed");
   }
 }
 

@@ -15,10 +15,12 @@ import {
   TaskCancelled,
   TaskGroupError,
   taskGroup,
+  use,
 } from "@anyloop/core";
+import { hostTurn } from "@anyloop/core/lowlevel";
 import { kernel } from "@anyloop/kernel";
 import { everyBackend } from "@anyloop/testing";
-import { Cause, Context, Data, Effect, Exit, Fiber, Queue, Stream } from "effect";
+import { Cause, Context, Data, Effect, Exit, Fiber, Queue, References, Stream } from "effect";
 import { expect, expectTypeOf, test } from "vitest";
 
 function each(name: string, body: () => Coroutine<unknown>): void {
@@ -193,4 +195,18 @@ each("a queue that drops what it has no room for drops ours as well", function* 
   yield* send.send(1);
   yield* send.send(2);
   expect(yield* fromEffect(Queue.takeAll(queue))).toEqual([1]);
+});
+
+each("a fiber that gives others a turn at any step does not miss that it is wanted", function* () {
+  for (let steps = 10; steps < 60; steps++) {
+    const often = Context.make(References.MaxOpsBeforeYield, steps);
+    yield* use(fromStream(Stream.range(1, 100), often), function* (items) {
+      let got = 0;
+      // More at a time than the fiber may be ahead: the last of them finds nothing there, and asks.
+      for (let next = yield* items.next(); next.done !== true; next = yield* items.next()) {
+        if (++got % 17 === 0) yield* fromPromise(new Promise<void>(hostTurn));
+      }
+      expect(got).toBe(100);
+    });
+  }
 });

@@ -41,7 +41,8 @@ class StreamInlet<T> extends Inlet<T> {
   }
 
   private waitForRoom(resolve: (nothing: void) => void): () => void {
-    this.goOn = () => resolve();
+    if (this.isAsked) resolve();
+    else this.goOn = () => resolve();
     return () => {
       this.goOn = undefined;
     };

@@ -1,6 +1,13 @@
 /** Message ports and broadcast channels as streams, both ways in one. */
-import { type BridgeReceiveStream, type BufferOptions, Inlet } from "@anyloop/bridge";
-import { ClosedResourceError, type Operation, perform, type Coroutine, UsageError } from "@anyloop/core";
+import { type BridgeReceiveStream, type BufferOptions, Inlet, type Leaving } from "@anyloop/bridge";
+import {
+  BrokenResourceError,
+  ClosedResourceError,
+  type Operation,
+  perform,
+  type Coroutine,
+  UsageError,
+} from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 
 export interface SendOptions {
@@ -10,7 +17,10 @@ export interface SendOptions {
 
 /** Both directions of a port. It has no half close: `close` ends both. */
 export interface MessageStream<out R, in S> extends BridgeReceiveStream<R> {
-  /** Posts an item, which is copied as by `structuredClone`. @throws DataCloneError, ClosedResourceError. */
+  /**
+   * Posts an item, which is copied as by `structuredClone`.
+   * @throws DataCloneError; ClosedResourceError; BrokenResourceError once the other end was closed.
+   */
   send(item: S, options?: SendOptions): Operation<void>;
 }
 
@@ -23,7 +33,7 @@ interface Channel extends EventTarget {
 
 class Messages<R, S> extends Inlet<R> implements MessageStream<R, S> {
   private readonly channel: Channel;
-  private isOpen = true;
+  private problem: (() => Error) | undefined = undefined;
   private readonly onMessage = (event: Event): void => void this.push((event as MessageEvent<R>).data);
   private readonly onMessageError = (): void => {
     this.fail(new UsageError("A message came that cannot be read here. Send what structuredClone can copy."));
@@ -43,8 +53,11 @@ class Messages<R, S> extends Inlet<R> implements MessageStream<R, S> {
     return perform<this, [S, SendOptions | undefined], void>(this, this.doSend, item, options);
   }
 
-  protected detach(): undefined {
-    this.isOpen = false;
+  protected detach(leaving: Leaving | undefined): undefined {
+    this.problem =
+      leaving === undefined
+        ? () => new BrokenResourceError("The other end of the port was closed: nobody will take the item.")
+        : () => new ClosedResourceError();
     const { channel } = this;
     channel.removeEventListener("message", this.onMessage);
     channel.removeEventListener("messageerror", this.onMessageError);
@@ -54,8 +67,7 @@ class Messages<R, S> extends Inlet<R> implements MessageStream<R, S> {
 
   private *doSend(item: S, options: SendOptions | undefined): Coroutine<void> {
     yield* checkpointIfCancelled();
-    if (!this.isOpen)
-      throw new ClosedResourceError("The port was closed, by this program or at its other end.");
+    if (this.problem !== undefined) throw this.problem();
     const { transfer } = options ?? {};
     if (transfer === undefined) this.channel.postMessage(item);
     else this.channel.postMessage(item, [...transfer]);

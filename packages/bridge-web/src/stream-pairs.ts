@@ -71,11 +71,16 @@ export function writableStream<T>(): [writable: WritableStream<T>, receive: Brid
     wake: "at-once",
     onClose: (reason) => controller?.error(reason),
   });
+  // An abort is told to us only once the write under way is over: aborted, that one puts nothing.
   const writable = new WritableStream<T>({
     start(given) {
       controller = given;
     },
-    write: (item) => queue.putPromise(item),
+    write(item, { signal }) {
+      if (queue.size === queue.capacity) return queue.putPromise(item, { signal });
+      queue.putNowait(item);
+      return undefined;
+    },
     close: () => queue.end(),
     abort: (reason) => queue.fail(reason),
   });

@@ -13,12 +13,14 @@ import {
   toReadable,
   toTransform,
   withSignal,
+  writableStream,
 } from "@anyloop/bridge-web";
 import {
   BrokenResourceError,
   CancelScope,
   ClosedResourceError,
   type Coroutine,
+  EndOfStream,
   forEach,
   fromPromise,
   memoryStream,
@@ -30,6 +32,7 @@ import {
   sleepForever,
   taskGroup,
 } from "@anyloop/core";
+import { hostTurn } from "@anyloop/core/lowlevel";
 import { kernel } from "@anyloop/kernel";
 import { everyBackend, waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
@@ -164,6 +167,36 @@ each("messages go both ways through a port, what is transferred included", funct
   yield* left.close();
   yield* right.close();
   expect(yield* caught(left.send(buffer))).toBeInstanceOf(ClosedResourceError);
+});
+
+each("once the other end of a port was closed, a send is Broken and a receive is at the end", function* () {
+  const { port1, port2 } = new MessageChannel();
+  const [left, right] = [fromMessagePort<number>(port1), fromMessagePort<number>(port2)];
+  yield* right.close();
+  expect(yield* caught(left.receive())).toBeInstanceOf(EndOfStream);
+  expect(yield* caught(left.send(1))).toBeInstanceOf(BrokenResourceError);
+  yield* left.close();
+});
+
+each("an abort is heard at once, also while a write waits for room", function* () {
+  const [writable, receive] = writableStream<number>();
+  const writer = writable.getWriter();
+  const boom = new Error("boom");
+  let written = 0;
+  for (let item = 0; item < 100; item++) {
+    void writer.write(item).then(
+      () => written++,
+      () => {},
+    );
+  }
+  yield* waitAllTasksBlocked();
+  yield* fromPromise(new Promise<void>(hostTurn));
+  yield* fromPromise(writer.abort(boom));
+  const got: number[] = [];
+  const error = yield* caught(forEach(receive, (item) => void got.push(item)));
+  expect(error).toMatchObject({ name: "BrokenResourceError", cause: boom });
+  expect(got).toEqual([...Array(written).keys()]);
+  expect(written).toBeGreaterThan(0);
 });
 
 each("a broadcast channel brings what others post, and posts to all of them", function* () {

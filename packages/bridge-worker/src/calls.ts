@@ -187,7 +187,10 @@ export class Server {
     this.serve = serve;
     this.onOver = onOver;
     this.channel = new PortChannel(port, name, Infinity, () => this.settle());
-    // What was said before we came is there already.
+  }
+
+  /** Takes what was said before we came: calls, and perhaps already that there will be no more. */
+  begin(): void {
     this.settle();
   }
 

@@ -149,6 +149,7 @@ function* serveCalls(port: Port, functions: object, channelName: string): Corout
         (name, args, answering) => startCall(group, functions, name, args, answering),
         () => over.set(),
       );
+      server.begin();
       yield* server.whileServing(over.wait());
       group.cancel("nobody calls any more");
     });

@@ -99,12 +99,16 @@ export function shareQueue<T>(
     };
   };
   let isShared = true;
-  const open = (): Server =>
-    new Server(port, name, serve, (isInOrder) => {
+  let server: Server;
+  const open = (): void => {
+    server = new Server(port, name, serve, (isInOrder) => {
       // For whoever opens it over there next.
-      if (isShared && isInOrder) server = open();
+      if (isShared && isInOrder) open();
     });
-  let server = open();
+    // Last: whoever opened it over there before us may have left since, and then there is another one by now.
+    server.begin();
+  };
+  open();
   return {
     close() {
       isShared = false;

@@ -1,7 +1,7 @@
 /** Streams over a port keep the rules of bridges and of object streams, with the ports of whatever runs the tests. */
-import { closeWith, UniversalResult } from "@anyloop/bridge";
-import { portPortal, portStream, servePortal } from "@anyloop/bridge-worker";
-import { fromPromise, run, type TaskGroup } from "anyloop";
+import { closeWith, UniversalQueue, UniversalResult } from "@anyloop/bridge";
+import { portPortal, portQueue, portStream, servePortal, shareQueue } from "@anyloop/bridge-worker";
+import { fromPromise, run, RunFinishedError, type TaskGroup } from "anyloop";
 import {
   bridgeConformance,
   type InwardBridge,
@@ -10,7 +10,8 @@ import {
   registerCases,
   type WorkBridge,
 } from "@anyloop/testing";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { caught, each } from "./each.ts";
 import { portPair } from "./ports.ts";
 
 const ignore = (): void => {};
@@ -103,3 +104,25 @@ for (const capacity of [1, 3]) {
       ),
     ));
 }
+
+each(
+  "a queue is shared with whoever opens it next, also after others have left before it was shared",
+  function* () {
+    const [here, there] = portPair();
+    // Somebody listens on the port, so what is said there is heard.
+    const other = portStream<string>(here, { name: "other" });
+    for (let visitor = 0; visitor < 2; visitor++) yield* portQueue<number>(there).close();
+    const saysThatTheyLeft = portStream<string>(there, { name: "other" });
+    yield* saysThatTheyLeft.send("they have left");
+    yield* other.receive();
+    const owned = new UniversalQueue<number>();
+    const sharing = shareQueue(here, owned);
+    const queue = portQueue<number>(there);
+    yield* queue.put(1);
+    expect(yield* owned.get()).toBe(1);
+    sharing.close();
+    expect(yield* caught(queue.put(2))).toBeInstanceOf(RunFinishedError);
+    for (const end of [queue, other, saysThatTheyLeft]) yield* end.close();
+    expect([here.listeners, there.listeners]).toEqual([0, 0]);
+  },
+);

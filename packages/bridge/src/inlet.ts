@@ -61,6 +61,14 @@ export abstract class Inlet<T> extends ReceiveStreamBase<T> implements BridgeRec
     this.leaving = undefined;
   }
 
+  /**
+   * Whether the source owes an item that it was asked for. A source that waits to be asked looks here first: `push` may
+   * have told it to wait, and whoever receives may have come since.
+   */
+  protected get isAsked(): boolean {
+    return this.isPulling;
+  }
+
   /** Asks the source for an item. It answers with one push, end or fail, now or later; it is not asked again before. */
   protected pull(): void {
     // A source that pushes by itself.

@@ -21,12 +21,14 @@ export function promised<T>(
       reject(signal.reason as Error);
       return;
     }
+    // Missing while it is being settled at once, in which whoever is woken may abort.
+    let withdraw: Withdraw | undefined;
     const onAbort = (): void => {
-      if (withdraw()) reject(signal.reason as Error);
+      if (withdraw?.() === true) reject(signal.reason as Error);
     };
     const stopListening = (): void => signal.removeEventListener("abort", onAbort);
     signal.addEventListener("abort", onAbort, { once: true });
-    const withdraw = waitWith({
+    withdraw = waitWith({
       resume(value) {
         stopListening();
         resolve(value);

@@ -175,6 +175,24 @@ describe("UniversalQueue", () => {
     expect(() => queue.getNowait()).toThrow(WouldBlock);
   });
 
+  test("an abort by whoever was woken by the get changes nothing: the item was taken", async () => {
+    const queue = new UniversalQueue<number>({ capacity: 1, wake: "at-once" });
+    const controller = new AbortController();
+    const putting = run(
+      function* () {
+        yield* queue.put(1);
+        yield* queue.put(2);
+        controller.abort();
+      },
+      { backend: kernel() },
+    );
+    while (queue.statistics().waitingPut === 0) await new Promise((resolve) => void setTimeout(resolve, 0));
+    expect(await queue.getPromise({ signal: controller.signal })).toBe(1);
+    await putting;
+    expect(controller.signal.aborted).toBe(true);
+    expect(await queue.getPromise()).toBe(2);
+  });
+
   test("ends, failures and closing are told to promise code and callbacks as to tasks", async () => {
     const boom = new Error("boom");
     const failed = new UniversalQueue<number>();
@@ -198,12 +216,13 @@ describe("UniversalQueue", () => {
     const steps: string[] = [];
     for (const wake of ["later", "at-once"] as const) {
       const queue = new UniversalQueue<number>({ wake });
-      setTimeout(() => {
-        queue.putNowait(1);
-        steps.push(`put, ${wake}`);
-      }, 1);
       await run(
         function* () {
+          // What comes from the host comes once this task has given way, and that is in `get`.
+          setTimeout(() => {
+            queue.putNowait(1);
+            steps.push(`put, ${wake}`);
+          }, 0);
           yield* queue.get();
           steps.push(`got, ${wake}`);
         },

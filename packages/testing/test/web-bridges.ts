@@ -6,6 +6,7 @@ import {
   EndOfStream,
   fromPromise,
   isCancelled,
+  Lock,
   type ObjectSendStream,
   type Operation,
   perform,
@@ -23,6 +24,7 @@ type Read = ReadableStreamReadResult<number>;
 export class WebReceiveStream extends ReceiveStreamBase<number> {
   protected readonly reader: ReadableStreamDefaultReader<number>;
   private pending: Promise<Read> | undefined = undefined;
+  private readonly receiving = new Lock();
   private isClosed = false;
   /** How it ended, if it has. */
   private ended: EndOfStream | BrokenResourceError | undefined = undefined;
@@ -57,6 +59,15 @@ export class WebReceiveStream extends ReceiveStreamBase<number> {
   }
 
   private *doReceive(): Coroutine<number> {
+    const held = yield* this.receiving.acquire();
+    try {
+      return yield* this.receiveAlone();
+    } finally {
+      held.release();
+    }
+  }
+
+  private *receiveAlone(): Coroutine<number> {
     if (this.isClosed) throw new ClosedResourceError();
     if (this.ended !== undefined) throw this.ended;
     try {
@@ -116,7 +127,7 @@ class WebSendStream implements ObjectSendStream<number> {
         if (isCancelled(error)) throw error;
         this.breakOff(error);
       }
-    } while (this.broken !== undefined || (this.writer.desiredSize ?? 1) <= 0);
+    } while (this.isClosed || this.broken !== undefined || (this.writer.desiredSize ?? 1) <= 0);
     this.writer.write(item).catch(ignore);
   }
 

@@ -6,6 +6,7 @@ import {
   fromPromise,
   type TaskGroup,
   taskGroup,
+  type Work,
 } from "@anyloop/core";
 import { hostTurn } from "@anyloop/core/lowlevel";
 import type { ForeignSide } from "./bridges.ts";
@@ -22,6 +23,18 @@ export function* settleTurns(): Coroutine<void> {
 /** The same for promise code. */
 export async function settleTurnsOutside(): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise<void>(hostTurn);
+}
+
+/** Gives up after so many turns of the host; after none, the work arrives cancelled. */
+export function* givingUpAfter<T>(turnsLeft: number, work: Work<T>): Coroutine<T | undefined> {
+  const scope = new CancelScope();
+  let left = turnsLeft;
+  const countDown = (): void => {
+    if (left-- > 0) hostTurn(countDown);
+    else scope.cancel();
+  };
+  countDown();
+  return yield* scope.run(work);
 }
 
 /** Makes each rule one that makes its own bridge, and ends what runs beside it. */

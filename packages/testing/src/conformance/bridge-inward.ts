@@ -8,7 +8,6 @@ import {
   EndOfStream,
   forEach,
   fromPromise,
-  moveOnAfter,
   run,
   RunFinishedError,
   sleepForever,
@@ -17,7 +16,14 @@ import {
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
-import { caused, hasCrossed, onBridge, settleTurns, settleTurnsOutside } from "./bridge-help.ts";
+import {
+  caused,
+  hasCrossed,
+  givingUpAfter,
+  onBridge,
+  settleTurns,
+  settleTurnsOutside,
+} from "./bridge-help.ts";
 import type { InwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -85,7 +91,7 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
         foreign.end();
       })();
       for (let turn = 0; ; turn++) {
-        const next = yield* moveOnAfter((turn % 3) / 4, ours.next());
+        const next = yield* givingUpAfter(turn % 4, ours.next());
         if (next === undefined) yield* checkpoint();
         else if (next.done === true) break;
         else got.push(next.value);
@@ -117,6 +123,25 @@ const rules: readonly { readonly rule: string; body(bridge: InwardBridge): Corou
         }
       });
       checkSame(got, [0, 1, 2], "What was received");
+    },
+  },
+  {
+    rule: "of those who wait to receive, whoever is cancelled leaves the item to the next",
+    *body({ ours, foreign }) {
+      yield* taskGroup(function* (group) {
+        const first = yield* startWaiting(group, ours.receive());
+        const second = yield* startWaiting(group, ours.receive());
+        const third = yield* startWaiting(group, ours.receive());
+        first.cancel();
+        const writing = (async () => {
+          await foreign.write(1);
+          await foreign.write(2);
+        })().catch(() => {});
+        checkSame([yield* second.join(), yield* third.join()], [1, 2], "What they received, in turn");
+        checkSame(first.status, "cancelled", "What became of the first");
+        yield* ours.close();
+        yield* fromPromise(writing);
+      });
     },
   },
   {

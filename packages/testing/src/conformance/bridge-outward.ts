@@ -6,12 +6,11 @@ import {
   ClosedResourceError,
   type Coroutine,
   fromPromise,
-  moveOnAfter,
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
-import { caused, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
+import { caused, givingUpAfter, hasCrossed, onBridge, settleTurns } from "./bridge-help.ts";
 import type { OutwardBridge } from "./bridges.ts";
 import {
   closeCancelled,
@@ -64,7 +63,7 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
       const sent: number[] = [];
       const reading = readAll(foreign, () => new Promise<void>(hostTurn));
       for (let item = 0; item < 30; item++) {
-        yield* moveOnAfter((item % 3) / 4, function* () {
+        yield* givingUpAfter(item % 4, function* () {
           yield* ours.send(item);
           sent.push(item);
         });
@@ -144,6 +143,42 @@ const rules: readonly { readonly rule: string; body(bridge: OutwardBridge): Coro
         `The foreign side was told ${String(error)}.`,
       );
       checkSame(foreign.listeners(), 0, "Listeners after our failure");
+    },
+  },
+  {
+    rule: "of those who wait to send, whoever is cancelled passes the room on to the next",
+    *body(bridge) {
+      const sent: number[] = [];
+      yield* taskGroup(function* (group) {
+        const first = yield* startWaiting(group, () => sendUpTo(bridge, many, sent));
+        yield* settleTurns();
+        const second = yield* startWaiting(group, bridge.ours.send(-1));
+        first.cancel();
+        const reading = readAll(bridge.foreign);
+        yield* second.join();
+        yield* bridge.ours.close();
+        checkSame(yield* fromPromise(reading), [...sent, -1], "What was read of what was sent");
+      });
+    },
+  },
+  {
+    rule: "a send that waits is woken by closing our end, and has put nothing",
+    *body(bridge) {
+      const { foreign, ours } = bridge;
+      const sent: number[] = [];
+      yield* taskGroup(function* (group) {
+        const sending = thrownBy(
+          new CancelScope().run(() => sendUpTo(bridge, many, sent)),
+          "The send that waits",
+        );
+        const sender = yield* startWaiting(group, sending);
+        yield* settleTurns();
+        const closing = group.startSoon(ours.close());
+        checkError(yield* sender.join(), ClosedResourceError, "The send that waits");
+        checkSame(yield* fromPromise(readAll(foreign)), sent, "What was read of what was sent");
+        yield* closing.join();
+      });
+      checkSame(foreign.listeners(), 0, "Listeners after closing");
     },
   },
   {

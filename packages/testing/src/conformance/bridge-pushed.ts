@@ -8,7 +8,6 @@ import {
   EndOfStream,
   forEach,
   fromPromise,
-  moveOnAfter,
   run,
   sleepForever,
   type TaskGroup,
@@ -16,7 +15,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint, hostTurn } from "@anyloop/core/lowlevel";
 import { columnsOf, type MatrixOptions } from "../matrix.ts";
-import { onBridge, settleTurns } from "./bridge-help.ts";
+import { givingUpAfter, onBridge, settleTurns } from "./bridge-help.ts";
 import type { PushedBridge } from "./bridges.ts";
 import {
   check,
@@ -59,7 +58,7 @@ const rules: readonly { readonly rule: string; body(bridge: PushedBridge): Corou
         }
       })();
       for (let turn = 0; got.length < 30; turn++) {
-        const next = yield* moveOnAfter((turn % 3) / 4, ours.next());
+        const next = yield* givingUpAfter(turn % 4, ours.next());
         if (next === undefined) yield* checkpoint();
         else got.push(next.value as number);
       }
