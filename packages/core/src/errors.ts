@@ -26,7 +26,8 @@ export class Cancelled extends Error {
 
   /** @internal */
   constructor(node: CancelNode, reason: unknown) {
-    super("This task was cancelled. Let it pass, or clean up in `finally`.");
+    const why = typeof reason === "string" ? ` (${reason})` : "";
+    super(`This task was cancelled${why}. Let it pass, or clean up in \`finally\`.`);
     this.name = "Cancelled";
     this.reason = reason;
     this[cancelledBrand] = node;
@@ -223,7 +224,14 @@ export class InternalError extends AnyloopError {
 
 /** The flat list of what went wrong, whether it was thrown alone or wrapped. */
 export function errorsOf(error: unknown): unknown[] {
-  return error instanceof AggregateError ? error.errors.flatMap(errorsOf) : [error];
+  return flat(error, new Set());
+}
+
+function flat(error: unknown, seen: Set<unknown>): unknown[] {
+  if (!(error instanceof AggregateError) || seen.has(error)) return [error];
+  // One that contains itself is told as itself there.
+  seen.add(error);
+  return error.errors.flatMap((one) => flat(one, seen));
 }
 
 /** One line about anything that was thrown. */

@@ -1,28 +1,121 @@
-/** A stream made by a body of its own. trio's `as_safe_channel`. */
+/**
+ * A stream made by a body of its own. trio's `as_safe_channel`.
+ *
+ * Invariant: the source runs only while somebody asks for an item: it begins with the first `receive`, and `emit` comes
+ * back with the next one. So nothing happens ahead of the reader, as in a generator.
+ */
 import { call } from "./call.ts";
 import { BrokenResourceError } from "./errors.ts";
-import { type MemorySendStream, memoryStream } from "./memory-stream.ts";
-import { operation } from "./operation.ts";
+import { type MemoryReceiveStream, type MemorySendStream, memoryStream } from "./memory-stream.ts";
+import { operation, perform } from "./operation.ts";
+import { ParkingLot } from "./parking-lot.ts";
 import { shield } from "./scope.ts";
-import type { ReceiveStream } from "./streams.ts";
+import { type ReceiveStream, ReceiveStreamBase } from "./streams.ts";
+import { checkpointIfCancelled } from "./suspend.ts";
 import { type TaskGroup, taskGroup } from "./task-group.ts";
 import type { Body, Coroutine, Handler, Operation } from "./types.ts";
 
-/** Hands an item to the reader, and waits until it has been taken. */
+/** Hands an item to the reader, and waits until it asks for the next. As at a `yield`, it may be cancelled while it waits. */
 export type Emit<T> = (item: T) => Operation<void>;
 
 type AnyFunction = (...args: never[]) => unknown;
 
+/** How many ask and have nothing yet. */
+class Demand {
+  private readonly send: MemorySendStream<unknown>;
+  private readonly lot = new ParkingLot("the next receive");
+  private count = 0;
+
+  constructor(send: MemorySendStream<unknown>) {
+    this.send = send;
+  }
+
+  ask(): void {
+    this.count++;
+    this.lot.unpark();
+  }
+
+  /** One that asked has an item, or gave up. */
+  met(): void {
+    this.count--;
+  }
+
+  readerClosed(): void {
+    this.lot.unparkAll();
+  }
+
+  /** @throws BrokenResourceError if the reader has closed the stream. */
+  *wait(): Coroutine<void> {
+    while (this.count === 0 && this.isWanted) yield* this.lot.park();
+    if (!this.isWanted)
+      throw new BrokenResourceError("The reader closed the stream: it wants no more items.");
+  }
+
+  get isWanted(): boolean {
+    return this.send.statistics().openReceiveStreams > 0;
+  }
+}
+
+class GeneratedStream extends ReceiveStreamBase<unknown> {
+  private readonly source: MemoryReceiveStream<unknown>;
+  private readonly demand: Demand;
+
+  constructor(source: MemoryReceiveStream<unknown>, demand: Demand) {
+    super();
+    this.source = source;
+    this.demand = demand;
+  }
+
+  receive(): Operation<unknown> {
+    return perform(this, this.doReceive);
+  }
+
+  close(): Operation<void> {
+    return perform(this, this.doClose);
+  }
+
+  private *doReceive(): Coroutine<unknown> {
+    yield* checkpointIfCancelled();
+    this.demand.ask();
+    try {
+      return yield* this.source.receive();
+    } catch (error) {
+      this.demand.met();
+      throw error;
+    }
+  }
+
+  private *doClose(): Coroutine<void> {
+    try {
+      yield* this.source.close();
+    } finally {
+      this.demand.readerClosed();
+    }
+  }
+}
+
+const emitItem = operation(function* emit(
+  send: MemorySendStream<unknown>,
+  demand: Demand,
+  item: unknown,
+): Coroutine<void> {
+  yield* send.send(item);
+  demand.met();
+  yield* demand.wait();
+});
+
 const produce = operation(function* generate(
   source: AnyFunction,
   send: MemorySendStream<unknown>,
+  demand: Demand,
 ): Coroutine<void> {
-  const emit: Emit<unknown> = (item) => send.send(item);
   try {
+    yield* demand.wait();
+    const emit: Emit<unknown> = (item) => emitItem(send, demand, item);
     yield* call(source, emit);
   } catch (error) {
     // The reader closed the stream: it wants no more, and that is how the source learns of it.
-    if (!(error instanceof BrokenResourceError && send.statistics().openReceiveStreams === 0)) throw error;
+    if (!(error instanceof BrokenResourceError && !demand.isWanted)) throw error;
   } finally {
     // Cancelled or not, what the source threw must not be replaced.
     yield* shield(send.close());
@@ -31,8 +124,9 @@ const produce = operation(function* generate(
 
 function* consume(group: TaskGroup, source: AnyFunction, body: AnyFunction): Coroutine<unknown> {
   const [send, receive] = memoryStream<unknown>();
-  group.startSoon(produce(source, send), { daemon: true });
-  return yield* call(body, receive);
+  const demand = new Demand(send);
+  group.startSoon(produce(source, send, demand), { daemon: true });
+  return yield* call(body, new GeneratedStream(receive, demand));
 }
 
 const performGenerate = operation(function* generate(
@@ -43,8 +137,8 @@ const performGenerate = operation(function* generate(
 });
 
 /**
- * Runs the source in a task of its own, as long as the body reads what it emits. Unlike an async generator it can hold
- * scopes and groups open between two items, and it is ended with the body.
+ * Runs the source in a task of its own, which goes on only when the body asks for the next item. Unlike an
+ * async generator it can hold scopes and groups open between two items, and it is ended with the body.
  *
  * ```ts
  * const sum = await generate<number, number>(

@@ -27,9 +27,14 @@ export interface Claim {
   readonly key: unknown;
 }
 
+/** An operation that waits in line with a claim. */
+export interface Claiming<H> extends Queued<H> {
+  readonly asked: Claim;
+}
+
 export abstract class Grantable<H extends Held> {
   /** @internal */
-  readonly line: WaitQueue<Acquire<H>> = new WaitQueue();
+  readonly line: WaitQueue<Claiming<H>> = new WaitQueue();
   /** @internal For reports. */
   abstract readonly label: string;
 
@@ -85,7 +90,7 @@ export function notHeld(label: string): UsageError {
   );
 }
 
-class Acquire<H extends Held> extends Queued<H> {
+class Acquire<H extends Held> extends Queued<H> implements Claiming<H> {
   private readonly target: Grantable<H>;
   private readonly key: unknown;
   asked: Claim = nobody;

@@ -117,7 +117,7 @@ export class Lock extends Grantable<Held> {
   }
 }
 
-class LockGuard implements Held {
+export class LockGuard implements Held {
   readonly claim: Claim;
   private readonly lock: Lock;
   private released = false;

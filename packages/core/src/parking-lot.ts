@@ -31,10 +31,9 @@ export class ParkingLot {
     return new Park(this.queue, this.label);
   }
 
-  /** Wakes the first `count` that wait; gives how many there were. @throws UsageError for a negative count or NaN. */
+  /** Wakes the first `count` that wait; gives how many there were. @throws UsageError unless it is a count, or Infinity. */
   unpark(count = 1): number {
-    if (!(count >= 0))
-      throw new UsageError(`Cannot wake ${String(count)} tasks. Give a number, 0 or more, or Infinity.`);
+    checkCount(count);
     let woken = 0;
     for (; woken < count; woken++) {
       const next = this.queue.shift();
@@ -51,6 +50,12 @@ export class ParkingLot {
   statistics(): ParkingLotStatistics {
     return { tasksWaiting: this.size };
   }
+}
+
+/** How many to wake. */
+export function checkCount(count: number): void {
+  if (count === Infinity || (Number.isInteger(count) && count >= 0)) return;
+  throw new UsageError(`Cannot wake ${String(count)} tasks. Give a whole number, 0 or more, or Infinity.`);
 }
 
 class Park extends Queued<void> {

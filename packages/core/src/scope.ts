@@ -16,10 +16,11 @@ import {
   UsageError,
 } from "./errors.ts";
 import { OperationBase } from "./operation.ts";
+import { withoutCancellations } from "./sift.ts";
 import { signalOf } from "./signal.ts";
 import { Frame, type Strand } from "./strand.ts";
 import { currentPlace, realError } from "./task.ts";
-import { checkTime } from "./time.ts";
+import { checkTime, now } from "./time.ts";
 import type { Body, NameOptions, Operation } from "./types.ts";
 
 export interface ScopeOptions extends NameOptions {
@@ -104,6 +105,9 @@ export class CancelScope extends CancelNode {
 
   /** Whether the scope was cancelled, by hand or by its deadline. */
   get cancelCalled(): boolean {
+    // A deadline that has passed counts before the loop comes to it, also in a scope that has not been entered.
+    if (this.own === undefined && this.time !== Infinity && this.state !== "left" && this.isOverdue())
+      this.expire();
     return this.own !== undefined;
   }
 
@@ -157,8 +161,9 @@ export class CancelScope extends CancelNode {
   }
 
   /** @internal The work is over; what it was cancelled with is this scope's, or goes on. */
-  leave(strand: Strand, failed: boolean, value: unknown): true {
+  leave(strand: Strand, failed: boolean, result: unknown): true {
     this.unlink(strand);
+    const value = failed ? withoutCancellations(result, this) : result;
     if (!failed || !isCancelled(value)) return strand.outcome(failed, value);
     if (this.takesOut(value)) return strand.outcome(false, undefined);
     // Cancelled around this scope as well by now, the code after it is not to run: that cancellation goes on instead.
@@ -190,8 +195,16 @@ export class CancelScope extends CancelNode {
   expired(): void {
     if (this.own !== undefined || this.state === "left") return;
     // Moved in this same turn, by an abort function that ran before: another timer is set for it.
-    if (this.time > (this.strand as Strand).run.loop.now()) return;
+    if (!this.isOverdue()) return;
     this.timer = undefined;
+    this.expire();
+  }
+
+  private isOverdue(): boolean {
+    return this.time <= (this.strand?.run.loop.now() ?? now());
+  }
+
+  private expire(): void {
     this.expiredFirst = true;
     this.cancel("the deadline passed");
   }
@@ -207,9 +220,8 @@ export class CancelScope extends CancelNode {
     const { strand } = this;
     if (this.state !== "entered" || strand === undefined || this.own !== undefined || this.time === Infinity)
       return;
-    const { loop } = strand.run;
-    if (this.time <= loop.now()) this.expired();
-    else this.timer = loop.callAt(this.time, this, "deadline");
+    if (this.isOverdue()) this.expire();
+    else this.timer = strand.run.loop.callAt(this.time, this, "deadline");
   }
 
   private stopTimer(): void {

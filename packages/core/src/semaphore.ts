@@ -25,13 +25,15 @@ export class Semaphore extends Grantable<Held> {
         `A semaphore of ${String(permits)} permits cannot be. Give a whole number, 0 or more.`,
       );
     }
-    if (options.max !== undefined && !(permits <= options.max)) {
-      throw new UsageError(
-        `max is ${options.max}, less than the ${String(permits)} permits there are. Raise it.`,
-      );
+    const { max } = options;
+    if (max !== undefined && max !== Infinity && !Number.isInteger(max)) {
+      throw new UsageError(`max is ${String(max)}. Give a whole number, or Infinity.`);
+    }
+    if (max !== undefined && permits > max) {
+      throw new UsageError(`max is ${max}, less than the ${String(permits)} permits there are. Raise it.`);
     }
     this.free = permits;
-    this.max = options.max;
+    this.max = max;
   }
 
   /** Permits that can be had without waiting. */

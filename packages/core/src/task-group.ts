@@ -18,6 +18,7 @@ import {
 import { OperationBase } from "./operation.ts";
 import { realm } from "./realm.ts";
 import { CancelScope } from "./scope.ts";
+import { withoutCancellations } from "./sift.ts";
 import { Start, type TaskStatus } from "./start.ts";
 import { Frame, type Strand, type Waiting } from "./strand.ts";
 import type { ReceiveStream } from "./streams.ts";
@@ -263,8 +264,9 @@ export class Group implements TaskGroup, TaskHome, Waiting {
     this.settle();
   }
 
-  endBody(failed: boolean, value: unknown): void {
+  endBody(failed: boolean, result: unknown): void {
     this.bodyEnded = true;
+    const value = failed ? withoutCancellations(result, this.scope) : result;
     if (!failed) {
       this.value = value;
     } else if (isCancelled(value) && this.scope.isWithin(value)) {

@@ -18,6 +18,7 @@ import { Leaf } from "./leaf.ts";
 import { openFrame } from "./ambient.ts";
 import { realm } from "./realm.ts";
 import type { Run } from "./run.ts";
+import { withoutCancellations } from "./sift.ts";
 import { type Startable, Strand } from "./strand.ts";
 import { ended } from "./trace.ts";
 import type { NameOptions, Operation } from "./types.ts";
@@ -218,7 +219,8 @@ export class TaskStrand extends Strand implements Task<unknown> {
     this.listeners?.delete(listener);
   }
 
-  protected end(failed: boolean, value: unknown): void {
+  protected end(failed: boolean, result: unknown): void {
+    const value = failed ? withoutCancellations(result, this) : result;
     if (!failed) {
       this.phase = Phase.finished;
       this.resumption = value;
@@ -267,7 +269,9 @@ class Join extends Leaf<unknown> implements ExitListener {
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
     const { target } = this;
     if (target.hasEnded) return this.settle(strand);
-    if (target === strand) return this.refuse(strand, new UsageError("A task cannot wait for its own end."));
+    // Also in an async body, where each operation has a strand of its own: the body is not over before they are.
+    if (target === strand.task)
+      return this.refuse(strand, new UsageError("A task cannot wait for its own end."));
     target.onExit(this);
     return this.park(strand);
   }

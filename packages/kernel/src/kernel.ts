@@ -82,7 +82,7 @@ class KernelDriver implements Kernel, Driver {
     this.throwsDeadlock = options.deadlock !== "ignore";
     this.instruments = options.instruments;
     this.draw = options.seed === undefined ? undefined : seeded(options.seed);
-    this.clock?.attach(() => this.request());
+    this.clock?.attach(() => this.clockJumped());
   }
 
   open(options: LoopOptions): KernelLoop {
@@ -231,6 +231,12 @@ class KernelDriver implements Kernel, Driver {
     this.ticking = false;
     if (this.line.size > 0) this.requestTurn();
     else this.rest();
+  }
+
+  /** In the stack of the jump: whoever waits for its turn now is to see what has come due, as if time had passed by itself. */
+  private clockJumped(): void {
+    this.timers.expire(this.now());
+    this.request();
   }
 
   private request(): void {

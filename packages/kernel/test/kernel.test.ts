@@ -5,6 +5,7 @@ import {
   fromPromise,
   Lock,
   memoryStream,
+  moveOnAfter,
   now,
   run,
   shield,
@@ -307,4 +308,30 @@ test("instruments see what happens; one that throws is removed and the run goes 
     "exited watched",
     "finished",
   ]);
+});
+
+test("what comes due in a jump of the clock is seen at the next checkpoint [trio yield_briefly_checks_for_timeout]", async () => {
+  for (const seed of [undefined, 1, 2]) {
+    const clock = new VirtualClock({ autojump: false });
+    const steps: string[] = [];
+    await run(
+      function* () {
+        const reached = yield* moveOnAfter(5, function* () {
+          yield* checkpoint();
+          clock.jump(10);
+          yield* checkpoint();
+          return "too late";
+        });
+        steps.push(String(reached));
+        const woken = yield* moveOnAfter(5, function* () {
+          clock.jump(4);
+          yield* checkpoint();
+          return "in time";
+        });
+        steps.push(String(woken));
+      },
+      { backend: kernel({ clock, seed }) },
+    );
+    expect(steps).toEqual(["undefined", "in time"]);
+  }
 });

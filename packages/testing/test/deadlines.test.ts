@@ -320,3 +320,31 @@ each("one sleep performed by many tasks at once", function* () {
   });
   expect(woken).toBe(10);
 });
+
+each(
+  "a deadline that has passed counts as cancelled, also before the scope is entered [trio cancel_unbound]",
+  function* () {
+    const scope = new CancelScope({ deadline: now() + 60_000 });
+    expect(scope.cancelCalled).toBe(false);
+    scope.deadline = now() - 1;
+    expect(scope.cancelCalled).toBe(true);
+    scope.deadline = now() + 60_000;
+    expect(scope.cancelCalled).toBe(true);
+    yield* scope.run(checkpoint());
+    expect(scope.cancelledCaught).toBe(true);
+
+    const later = new CancelScope({ timeout: 0 });
+    expect(later.cancelCalled).toBe(false);
+  },
+);
+
+each(
+  "a scope that was left in time is not cancelled by its deadline",
+  function* () {
+    const scope = new CancelScope({ timeout: 1 });
+    yield* scope.run(checkpoint());
+    yield* sleep(2);
+    expect(scope.cancelCalled).toBe(false);
+  },
+  { virtualOnly: true },
+);

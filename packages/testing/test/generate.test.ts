@@ -1,11 +1,14 @@
 /** `generate`: a stream from a source that runs in a task of its own. */
 import {
+  CancelScope,
   ClosedResourceError,
   type Coroutine,
   type Emit,
+  Event,
   forEach,
   generate,
   moveOnAfter,
+  taskGroup,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
@@ -151,3 +154,107 @@ each(
     expect(reached).toBe(true);
   },
 );
+
+each(
+  "generate: the source begins with the first receive [trio as_safe_channel_cancelled, close_before_iteration]",
+  function* () {
+    let begun = false;
+    const source = function* (emit: Emit<number>): Coroutine<void> {
+      begun = true;
+      yield* emit(1);
+    };
+    yield* generate<number, void>(source, function* (stream) {
+      yield* waitAllTasksBlocked();
+      yield* stream.close();
+      expect(yield* caught(stream.receive())).toBeInstanceOf(ClosedResourceError);
+    });
+    const scope = new CancelScope();
+    yield* scope.run(function* () {
+      yield* generate<number, void>(source, function* (stream) {
+        scope.cancel();
+        yield* stream.receive();
+      });
+    });
+    expect(begun).toBe(false);
+  },
+);
+
+each(
+  "generate: the source goes on when the next item is asked for, not before [trio as_safe_channel_no_interleave, buffer_size_too_small]",
+  function* () {
+    const steps: string[] = [];
+    yield* generate<number, void>(
+      function* (emit) {
+        for (let item = 1; ; item++) {
+          steps.push(`made ${String(item)}`);
+          yield* emit(item);
+        }
+      },
+      function* (stream) {
+        for (let read = 0; read < 2; read++) {
+          const item = yield* stream.receive();
+          yield* waitAllTasksBlocked();
+          steps.push(`read ${String(item)}`);
+        }
+      },
+    );
+    expect(steps).toEqual(["made 1", "read 1", "made 2", "read 2"]);
+  },
+);
+
+each(
+  "generate: what was made for a reader that gave up goes to the next; several read at once [trio as_safe_channel_multiple_receiver]",
+  function* () {
+    const gate = new Event();
+    const got: number[] = [];
+    yield* generate<number, void>(
+      function* (emit) {
+        yield* gate.wait();
+        for (let item = 0; ; item++) yield* emit(item);
+      },
+      function* (stream) {
+        yield* taskGroup(function* (group) {
+          const first = group.startSoon(stream.receive());
+          yield* waitAllTasksBlocked();
+          first.cancel();
+          yield* first.wait();
+          gate.set();
+          yield* waitAllTasksBlocked();
+          for (let reader = 0; reader < 3; reader++) {
+            group.startSoon(function* () {
+              got.push(yield* stream.receive());
+            });
+          }
+        });
+      },
+    );
+    expect(got.toSorted()).toEqual([0, 1, 2]);
+  },
+);
+
+each("generate: cancelled, both sides clean up [trio as_safe_channel_multi_cancel]", function* () {
+  const steps: string[] = [];
+  const scope = new CancelScope();
+  yield* scope.run(function* () {
+    yield* generate<number, void>(
+      function* (emit) {
+        try {
+          yield* emit(1);
+        } finally {
+          steps.push("source");
+        }
+      },
+      function* (stream) {
+        yield* forEach(stream, function* () {
+          scope.cancel();
+          try {
+            yield* checkpoint();
+          } finally {
+            steps.push("body");
+          }
+        });
+      },
+    );
+  });
+  expect(steps.toSorted()).toEqual(["body", "source"]);
+});

@@ -9,7 +9,7 @@ import {
   WouldBlock,
 } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
-import { expect } from "vitest";
+import { expect, test } from "vitest";
 import { caught, each } from "./each.ts";
 
 each("a semaphore counts, and refuses what is released too often", function* () {
@@ -113,4 +113,9 @@ each("a cancelled borrower leaves the line; its key may come again [anyio acquir
   yield* moveOnAfter(1, limiter.acquireOnBehalfOf("key"));
   expect(limiter.statistics().tasksWaiting).toBe(0);
   yield* moveOnAfter(1, limiter.acquireOnBehalfOf("key"));
+});
+
+test("a semaphore refuses a max that is no count", () => {
+  for (const max of [1.5, Number.NaN, -1]) expect(() => new Semaphore(0, { max })).toThrow(UsageError);
+  expect(new Semaphore(0, { max: Infinity }).max).toBe(Infinity);
 });

@@ -12,6 +12,7 @@ import {
   type Task,
   taskGroup,
   UsageError,
+  WouldBlock,
 } from "@anyloop/core";
 import { ParkingLot } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
@@ -106,7 +107,7 @@ each("a parking lot wakes in order", function* () {
     expect(lot.unpark(2)).toBe(2);
     yield* waitAllTasksBlocked();
     expect(lot.unparkAll()).toBe(1);
-    expect(() => lot.unpark(-1)).toThrow(UsageError);
+    for (const count of [-1, 1.5, Number.NaN]) expect(() => lot.unpark(count)).toThrow(UsageError);
   });
   expect([...order].sort()).toEqual([0, 1, 2]);
   expect(order.at(-1)).toBe(2);
@@ -267,3 +268,31 @@ each("a barrier: one that is cancelled leaves, and another must come instead", f
     yield* barrier.wait();
   });
 });
+
+each(
+  "a condition: who is notified stands in the lock's line at once, before all who come later [trio Condition]",
+  function* () {
+    const condition = new Condition();
+    const order: string[] = [];
+    yield* taskGroup(function* (group) {
+      group.startSoon(function* () {
+        using _held = yield* condition.acquire();
+        yield* condition.wait();
+        order.push("notified");
+      });
+      yield* waitAllTasksBlocked();
+      const held = yield* condition.acquire();
+      condition.notify();
+      expect(condition.statistics().tasksWaiting).toBe(0);
+      expect(condition.statistics().lock.tasksWaiting).toBe(1);
+      group.startSoon(function* () {
+        using _held = yield* condition.acquire();
+        order.push("came later");
+      });
+      held.release();
+      expect(condition.locked).toBe(true);
+      expect(() => condition.acquireNowait()).toThrow(WouldBlock);
+    });
+    expect(order).toEqual(["notified", "came later"]);
+  },
+);

@@ -12,6 +12,7 @@ import {
   shield,
   sleep,
   sleepForever,
+  type Task,
   TaskCancelled,
   taskGroup,
   UsageError,
@@ -20,6 +21,16 @@ import { checkpoint, shieldedCheckpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test } from "vitest";
 import { caught, each, eachAsync } from "./each.ts";
+
+/** The same as `caught`, for a plain generator. */
+function* caughtIn(work: Coroutine<unknown>): Coroutine<unknown> {
+  try {
+    yield* work;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("Nothing was thrown.");
+}
 
 each(
   "cancelling twice is cancelling once; every later checkpoint throws again [trio cancel_edge_cases, cancel_reason_not_overwritten]",
@@ -372,4 +383,66 @@ each("a Cancelled kept from a scope that has ended is an error anywhere else", f
   );
   expect(error).toBeInstanceOf(TaskCancelled);
   expect((error as TaskCancelled).cause).toBe(kept);
+});
+
+each(
+  "a cancellation inside an AggregateError is taken out, the errors beside it are thrown [anyio exception_group_filtering, reraise_cancelled_in_excgroup]",
+  function* () {
+    const boom = new Error("boom");
+    const throwWrapped = function* (wrap: (cancelled: unknown) => Error): Coroutine<unknown> {
+      const scope = new CancelScope();
+      scope.cancel();
+      const result = yield* scope.run(function* (): Coroutine<void> {
+        throw wrap(yield* caught(checkpoint()));
+      });
+      expect(scope.cancelledCaught).toBe(true);
+      return result;
+    };
+    expect(yield* throwWrapped((cancelled) => new AggregateError([cancelled, cancelled]))).toBe(undefined);
+    const single = yield* caughtIn(throwWrapped((cancelled) => new AggregateError([boom, cancelled])));
+    expect(single).toBe(boom);
+    const nested = yield* caughtIn(
+      throwWrapped(
+        (cancelled) => new AggregateError([new AggregateError([boom, cancelled]), new Error("bang")], "both"),
+      ),
+    );
+    expect(nested).toMatchObject({ name: "AggregateError", message: "both" });
+    expect(errorsOf(nested).map((error) => (error as Error).message)).toEqual(["boom", "bang"]);
+    const alone = new AggregateError([boom]);
+    expect(yield* caughtIn(throwWrapped(() => alone))).toBe(alone);
+  },
+);
+
+each("an AggregateError that contains itself goes on as it is", function* () {
+  const knot = new AggregateError([]);
+  knot.errors.push(knot, new Error("boom"));
+  const error = yield* caught(
+    new CancelScope().run(() => {
+      throw knot;
+    }),
+  );
+  expect(error).toBe(knot);
+});
+
+eachAsync("a cancelled Promise.any is cancelled, in a scope, a task and a group", async () => {
+  const scope = new CancelScope();
+  let task: Task<unknown> | undefined;
+  await scope.run(async () => {
+    await taskGroup(async (group) => {
+      task = group.startSoon(async () => await Promise.any([sleepForever(), sleepForever()]));
+      await waitAllTasksBlocked();
+      scope.cancel();
+      await Promise.any([sleepForever(), sleepForever()]);
+    });
+    throw new Error("The code after it was run.");
+  });
+  expect(scope.cancelledCaught).toBe(true);
+  expect(task?.status).toBe("cancelled");
+});
+
+each("the message of a Cancelled tells why [anyio cancel_reason]", function* () {
+  yield* taskGroup(function* (group) {
+    group.cancel("the reactor melts");
+    expect(String(yield* caught(checkpoint()))).toContain("the reactor melts");
+  });
 });

@@ -269,3 +269,7 @@ each("two rivals of one race join the same task", function* () {
     expect(yield* racer.join()).toBe(5);
   });
 });
+
+eachAsync("a task cannot join itself, async style", async () => {
+  await expect(currentTask().join()).rejects.toThrow(UsageError);
+});
