@@ -13,6 +13,7 @@ import {
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
 import { waitAllTasksBlocked } from "../wait-all-tasks-blocked.ts";
+import { bytesFrom, checkBytes, mebibyte } from "./byte-pattern.ts";
 import {
   closeAnyway,
   closeCancelled,
@@ -37,22 +38,6 @@ export interface PairRule {
 const pieceLength = 65_536;
 /** Pieces that are more than any carrier holds that holds a bounded number: the buffers of sockets grow to some MiB. */
 const manyPieces = 512;
-const mebibyte = 1_048_576;
-
-const pattern = new Uint8Array(mebibyte);
-for (let index = 0; index < mebibyte; index++) pattern[index] = index * 31 + (index >> 8);
-
-/** Bytes that tell where they stand, up to a mebibyte. */
-function bytesFrom(start: number, length: number): Uint8Array {
-  return pattern.slice(start, start + length);
-}
-
-/** Fails unless the bytes are those that stand there. */
-function checkBytes(bytes: Uint8Array, start: number): void {
-  let index = 0;
-  while (index < bytes.length && bytes[index] === pattern[start + index]) index++;
-  check(index === bytes.length, `Byte ${String(start + index)} is not the one that was sent there.`);
-}
 
 /** Receives the bytes from one place to another, and checks them. */
 function* receiveBytes(
