@@ -12,17 +12,8 @@ import {
   perform,
   WouldBlock,
 } from "@anyloop/core";
+import { checkpoint, ParkingLot, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import {
-  type Backend,
-  checkpoint,
-  type Loop,
-  ParkingLot,
-  ReceiveStreamBase,
-  type Runnable,
-} from "@anyloop/core/lowlevel";
-import { native } from "@anyloop/native";
-import {
-  backendConformance,
   bridgeConformance,
   byteStreamConformance,
   type ConformanceCase,
@@ -151,67 +142,6 @@ test("a lock that is unfair, and free for a moment", async () => {
   );
   expect(broken).toContain("a lock is held by one at a time");
   expect(broken).toContain("a guard may be released anywhere, and releasing it again does nothing");
-});
-
-/** A backend whose loops are those of another, but for something. */
-function changed(
-  change: (loop: Loop, options: Parameters<Backend["open"]>[0]) => Partial<Loop>,
-): () => Backend {
-  return () => {
-    const backend = native();
-    return {
-      name: "changed",
-      open(options) {
-        const loop = backend.open(options);
-        return {
-          now: () => loop.now(),
-          isIdle: false,
-          schedule: (runnable) => loop.schedule(runnable),
-          callAt: (deadline, timer, order) => loop.callAt(deadline, timer, order),
-          hold: () => loop.hold(),
-          release: () => loop.release(),
-          close: () => loop.close(),
-          ...change(loop, options),
-        };
-      },
-    };
-  };
-}
-
-test("a backend that takes steps inside schedule()", async () => {
-  const cases = backendConformance(
-    changed((_, { enter }) => ({ schedule: (runnable: Runnable) => enter(() => runnable.step()) })),
-  );
-  expect(await brokenRules(cases, /never taken inside|order of their deadlines/)).toEqual([
-    "a step is never taken inside schedule(): not in the open, not in a step, not in a timer",
-  ]);
-});
-
-test("a backend whose timers fire too soon", async () => {
-  const cases = backendConformance(
-    changed((loop) => ({ callAt: (deadline, timer, order) => loop.callAt(deadline - 10, timer, order) })),
-  );
-  expect(await brokenRules(cases, /no timer fires before|never taken inside/)).toEqual([
-    "the clock never goes back, and no timer fires before its deadline",
-  ]);
-});
-
-test("a backend that never lets the host have its turn", async () => {
-  const cases = backendConformance(
-    changed((_, { enter }) => ({
-      schedule: (runnable: Runnable) => queueMicrotask(() => enter(() => runnable.step())),
-    })),
-  );
-  expect(await brokenRules(cases, /steps without end|never taken inside/)).toEqual([
-    "steps without end leave the host its turn, so that its timers fire",
-  ]);
-});
-
-test("a backend that goes on after close()", async () => {
-  const cases = backendConformance(changed(() => ({ close: () => {} })));
-  expect(await brokenRules(cases, /^after close/)).toEqual([
-    "after close() no step is taken and no timer fires, whatever was ready or set",
-  ]);
 });
 
 /** Reads anew at each receive: what a cancelled one had asked for goes nowhere. */
