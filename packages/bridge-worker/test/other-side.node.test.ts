@@ -24,8 +24,10 @@ function programAt(name: string): string {
   return fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url));
 }
 
+const because = noPrograms === undefined ? "" : ` [${noPrograms}]`;
+
 for (const [kind, start] of otherSides) {
-  describe.skipIf(noPrograms !== undefined)(`at the other side ${kind}`, () => {
+  describe.skipIf(noPrograms !== undefined)(`at the other side ${kind}${because}`, () => {
     let side: OtherSide;
     let names: ReturnType<typeof portStream<string, never>>;
     let last = 0;
@@ -160,7 +162,7 @@ for (const [kind, start] of otherSides) {
     });
   });
 
-  describe.skipIf(noPrograms !== undefined)(`${kind} that dies`, () => {
+  describe.skipIf(noPrograms !== undefined)(`${kind} that dies${because}`, () => {
     function* dying(end: (side: OtherSide) => Coroutine<void>): Coroutine<unknown[]> {
       const side = start();
       const names = portStream<string, string>(side.port, { name: "relays" });
@@ -240,7 +242,7 @@ eachUnless(
 );
 
 test.skipIf(noPrograms !== undefined)(
-  "open streams, portals and queues do not keep a process alive",
+  `open streams, portals and queues do not keep a process alive${because}`,
   async () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
