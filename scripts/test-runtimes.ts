@@ -19,6 +19,8 @@ interface Result {
 
 interface Choice {
   readonly wanted: readonly Runtime[];
+  /** Folders and files of tests; all if there are none. */
+  readonly paths: readonly string[];
   readonly smoke: boolean;
   readonly write: boolean;
 }
@@ -42,9 +44,10 @@ const smokeTests = [
 
 const table = "docs/runtimes.md";
 
-const usage = `Usage: test:runtimes [--smoke] [--write] [runtime…]
+const usage = `Usage: test:runtimes [--smoke] [--write] [runtime…] [folder or file, with a slash…]
 
-Runs the tests under the runtimes named, or under all: ${runtimes.map(({ name }) => name).join(", ")}.
+Runs the tests (of folders or files, if any are named) under the runtimes named, or under all:
+${runtimes.map(({ name }) => name).join(", ")}.
 Of all, one that this machine has not is passed over, loudly.
 
   --smoke  only a few tests, and nobody is missed
@@ -56,10 +59,10 @@ function fail(message: string): never {
 }
 
 function choice(): Choice {
-  let names: string[];
+  let positionals: string[];
   let options: { help?: boolean; smoke?: boolean; write?: boolean };
   try {
-    ({ values: options, positionals: names } = parseArgs({
+    ({ values: options, positionals } = parseArgs({
       options: {
         help: { type: "boolean", short: "h" },
         smoke: { type: "boolean" },
@@ -75,7 +78,10 @@ function choice(): Choice {
     console.log(usage);
     process.exit(0);
   }
-  if (write && (smoke || names.length > 0)) fail(`--write wants all runtimes and all tests.\n\n${usage}`);
+  const paths = positionals.filter((argument) => argument.includes("/"));
+  const names = positionals.filter((argument) => !argument.includes("/"));
+  if (write && (smoke || positionals.length > 0))
+    fail(`--write wants all runtimes and all tests.\n\n${usage}`);
   for (const name of names) {
     if (!runtimes.some((runtime) => runtime.name === name))
       fail(`There is no runtime "${name}".\n\n${usage}`);
@@ -83,7 +89,7 @@ function choice(): Choice {
   const wanted = runtimes.filter(({ name }) => names.length === 0 || names.includes(name));
   const isNamed = names.length > 0 && !smoke;
   for (const { engine, missing } of wanted) if (engine === undefined && (isNamed || write)) fail(missing);
-  return { wanted, smoke, write };
+  return { wanted, paths, smoke, write };
 }
 
 function filesOf(patterns: readonly string[]): readonly string[] {
@@ -179,9 +185,9 @@ ${failures.length === 0 ? "" : `\nWhat failed:\n\n${failures.join("\n")}\n`}`,
 }
 
 process.chdir(path.resolve(import.meta.dirname, ".."));
-const { wanted, smoke, write } = choice();
+const { wanted, paths, smoke, write } = choice();
 const exclude = filesOf(pinnedNodeOnly);
-const files = smoke ? filesOf(smokeTests) : exclude.flatMap((file) => ["--exclude", file]);
+const files = smoke ? filesOf(smokeTests) : [...paths, ...exclude.flatMap((file) => ["--exclude", file])];
 if (!smoke) {
   console.log(
     `Left out, because they test how the pinned Node starts and ends programs: ${exclude.join(", ")}`,
