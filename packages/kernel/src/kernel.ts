@@ -66,7 +66,7 @@ class KernelDriver implements Kernel, Driver {
   private sliceEnd = 0;
   /** Jobs that may take steps before the clock is looked at again. */
   private jobsUntilLook = 0;
-  /** The host has looked for I/O since then, when its next turn comes: what was due by then may expire in it. */
+  /** When its next turn comes, the host has looked for I/O since then: what was due by then may expire in it. */
   private lookedAt = -Infinity;
   private armedFor = Infinity;
   private disarmHost: (() => void) | undefined = undefined;
@@ -138,15 +138,10 @@ class KernelDriver implements Kernel, Driver {
    * callback would hold up the I/O. Timers are not fired: all I/O of this turn of the host comes before its deadlines.
    */
   becameReadyFromHost(loop: KernelLoop): void {
-    if (this.ticking || this.requested) {
-      this.line.push(loop);
-      return;
-    }
-    this.ticking = true;
-    this.ticks++;
+    this.line.push(loop);
+    if (this.ticking || this.requested) return;
     this.sliceEnd = this.host.now() + this.sliceMs;
-    loop.drain(this.sliceEnd);
-    this.endTick();
+    this.tickInSlice();
   }
 
   arm(entry: KernelTimer, deadline: number): void {
@@ -188,38 +183,32 @@ class KernelDriver implements Kernel, Driver {
     if (this.line.size === 0) for (const loop of this.loops) loop.options.deadlocked();
   }
 
-  readonly tick = (): void => this.tickWith(this.host.now(), this.now());
-
-  /** In a microtask it goes on with the slice it is in. The host has not had a turn since, so timers are not looked at. */
-  private readonly tickSoon = (): void => {
-    this.tickWith(this.host.now(), this.clock === undefined ? -Infinity : this.clock.now());
+  readonly tick = (): void => {
+    this.lookedAt = this.now();
+    this.turn();
   };
 
   private readonly turn = (): void => {
-    const now = this.host.now();
-    const due = this.clock === undefined ? this.lookedAt : this.clock.now();
-    this.lookedAt = now;
-    this.sliceEnd = 0;
-    this.tickWith(now, due);
-  };
-
-  private tickWith(now: number, due: number): void {
     this.requested = false;
     if (this.ticking) return;
     this.ticking = true;
     this.ticks++;
-    if (now >= this.sliceEnd) this.sliceEnd = now + this.sliceMs;
+    const due = this.lookedAt;
+    this.lookedAt = this.now();
+    this.sliceEnd = this.host.now() + this.sliceMs;
     this.jobsUntilLook = jobsPerLook;
     if (this.timers.deadline <= due) this.timers.expire(due);
     this.drain();
-  }
+  };
 
-  /** In a promise job of a slice that is not over: timers have been looked at in it before. */
-  private tickInSlice(): void {
+  /** In a slice that is not over, or has just begun: the host has not had a turn, so no timer expires. */
+  private readonly tickInSlice = (): void => {
+    this.requested = false;
+    if (this.ticking) return;
     this.ticking = true;
     this.ticks++;
     this.drain();
-  }
+  };
 
   private drain(): void {
     do this.line.shift()?.drain(this.sliceEnd);
@@ -245,7 +234,7 @@ class KernelDriver implements Kernel, Driver {
       this.requestTurn();
     } else {
       this.requested = true;
-      this.host.soon(this.tickSoon);
+      this.host.soon(this.tickInSlice);
     }
   }
 
@@ -261,26 +250,23 @@ class KernelDriver implements Kernel, Driver {
       return;
     }
     const { deadline } = this.timers;
-    if (deadline === Infinity) {
-      this.disarmTimer();
-    } else if (deadline < this.armedFor) {
-      this.disarmTimer();
-      const left = deadline - this.now();
-      if (left > 0) this.armTimer(deadline, left);
-      else if (!this.requested) this.requestTurn();
+    if (deadline < Infinity && deadline >= this.armedFor) return;
+    this.disarmTimer();
+    const left = deadline - this.now();
+    if (left <= 0) {
+      if (!this.requested) this.requestTurn();
+    } else if (left < Infinity) {
+      this.armedFor = deadline;
+      this.disarmHost = this.host.timer(left, this.wake);
     }
   }
 
-  private armTimer(deadline: number, left: number): void {
-    this.armedFor = deadline;
-    this.disarmHost = this.host.timer(left, () => {
-      this.disarmHost = undefined;
-      this.armedFor = Infinity;
-      this.lookedAt = this.host.now();
-      // It may have come early, and then is armed anew.
-      if (!this.requested) this.rest();
-    });
-  }
+  /** The host's timer may have come early, and then is armed anew. */
+  private readonly wake = (): void => {
+    this.disarmTimer();
+    this.lookedAt = this.now();
+    this.rest();
+  };
 
   private removeAllOf(loop: KernelLoop): void {
     const entries = Array.from(this.timers).filter((entry) => entry.loop === loop);
