@@ -169,14 +169,20 @@ each("messages go both ways through a port, what is transferred included", funct
   expect(yield* caught(left.send(buffer))).toBeInstanceOf(ClosedResourceError);
 });
 
-each("once the other end of a port was closed, a send is Broken and a receive is at the end", function* () {
+function* closedAtTheOtherEnd(): Coroutine<void> {
   const { port1, port2 } = new MessageChannel();
   const [left, right] = [fromMessagePort<number>(port1), fromMessagePort<number>(port2)];
   yield* right.close();
   expect(yield* caught(left.receive())).toBeInstanceOf(EndOfStream);
   expect(yield* caught(left.send(1))).toBeInstanceOf(BrokenResourceError);
   yield* left.close();
-});
+}
+
+/** Chromium's ports know no event for it. */
+const portsTellOfTheirEnd = !("document" in globalThis) || "onclose" in MessagePort.prototype;
+const title = "once the other end of a port was closed, a send is Broken and a receive is at the end";
+if (portsTellOfTheirEnd) each(title, closedAtTheOtherEnd);
+else test.skip(`${title} [this browser's ports do not tell]`);
 
 each("an abort is heard at once, also while a write waits for room", function* () {
   const [writable, receive] = writableStream<number>();
