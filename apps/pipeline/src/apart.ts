@@ -5,7 +5,7 @@
  * was working on comes back to it or to another. They end with us, however we end: their standard input is a pipe of ours.
  */
 import { fileURLToPath } from "node:url";
-import { openProcess } from "@anyloop/io";
+import { openProcess, signals } from "@anyloop/io";
 import { type Coroutine, forEach, fromPromise, linesOf, operation, race, taskGroup, use } from "anyloop";
 import { brokerQueues, type Place } from "./queues.ts";
 import { type Report, runStage, type StageName, stageNames } from "./stages.ts";
@@ -79,14 +79,21 @@ export const keepStagesRunning = operation(function* keepStagesRunning(
   });
 });
 
-/** What one of these processes does: the stage, until whoever started it has gone. */
+/** What one of these processes does: the stage, until whoever started it ends it, or has gone. */
 export const runStageHere = operation(function* runStageHere(
   stage: StageName,
   place: Place,
   workers: number,
 ): Coroutine<void> {
   const tell = (report: Report): void => console.log(JSON.stringify(report));
-  yield* race([runStage(stage, brokerQueues(place), { workers, tell }), fromPromise(standardInputEnds())]);
+  yield* use(signals("SIGINT"), (interrupts) =>
+    race([
+      runStage(stage, brokerQueues(place), { workers, tell }),
+      fromPromise(standardInputEnds()),
+      // A terminal sends Ctrl+C to us as well. It is meant for whoever started us, who ends us then.
+      forEach(interrupts, () => {}),
+    ]),
+  );
 });
 
 function standardInputEnds(): Promise<void> {
