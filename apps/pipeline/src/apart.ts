@@ -5,7 +5,7 @@
  * was working on comes back to it or to another. They end with us, however we end: their standard input is a pipe of ours.
  */
 import { fileURLToPath } from "node:url";
-import { openProcess, signals } from "@anyloop/io";
+import { openProcess } from "@anyloop/io";
 import { type Coroutine, forEach, fromPromise, linesOf, operation, race, taskGroup, use } from "anyloop";
 import { brokerQueues, type Place } from "./queues.ts";
 import { type Report, runStage, type StageName, stageNames } from "./stages.ts";
@@ -86,14 +86,9 @@ export const runStageHere = operation(function* runStageHere(
   workers: number,
 ): Coroutine<void> {
   const tell = (report: Report): void => console.log(JSON.stringify(report));
-  yield* use(signals("SIGINT"), (interrupts) =>
-    race([
-      runStage(stage, brokerQueues(place), { workers, tell }),
-      fromPromise(standardInputEnds()),
-      // A terminal sends Ctrl+C to us as well. It is meant for whoever started us, who ends us then.
-      forEach(interrupts, () => {}),
-    ]),
-  );
+  // Nobody reads it any more: then nobody started us either, as the standard input says.
+  process.stdout.on("error", () => {});
+  yield* race([runStage(stage, brokerQueues(place), { workers, tell }), fromPromise(standardInputEnds())]);
 });
 
 function standardInputEnds(): Promise<void> {

@@ -9,11 +9,13 @@ import {
   ClosedResourceError,
   type Coroutine,
   EndOfStream,
+  Event,
   failAfter,
   linesOf,
   type Operation,
   operation,
   sleep,
+  sleepForever,
   type TaskGroup,
   taskGroup,
   use,
@@ -223,6 +225,30 @@ const faults: readonly { readonly fault: string; body(broker: BrokerToHarm): Cor
           yield* sleep(300);
           yield* failAfter(soon, all([sender.close(), receiver.close(), idle.close()]));
           assert((yield* waiting.join()) instanceof ClosedResourceError);
+        });
+      });
+    },
+  },
+  {
+    fault: "the server is away: a worker that is cancelled ends soon",
+    *body({ open, queue }) {
+      yield* use(open(), function* (server) {
+        const jobs = queue(server.port, "cancelled", { redeliverAfter: 60_000 });
+        yield* use(jobs.openSender(), (sender) => sender.send(1));
+        yield* taskGroup(function* (group) {
+          const begun = new Event();
+          const worker = group.startSoon(
+            use(jobs.openReceiver(), (receiver) =>
+              forEachDelivery(receiver, function* () {
+                begun.set();
+                yield* sleepForever();
+              }),
+            ),
+          );
+          yield* begun.wait();
+          yield* server.kill();
+          worker.cancel();
+          yield* failAfter(soon, worker.wait());
         });
       });
     },
