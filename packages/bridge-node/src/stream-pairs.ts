@@ -10,7 +10,7 @@ import {
   UniversalQueue,
 } from "@anyloop/bridge";
 import { ClosedResourceError, type ObjectReceiveStream, type TaskGroup } from "@anyloop/core";
-import type { Waiter } from "@anyloop/core/lowlevel";
+import { Deque, type Waiter } from "@anyloop/core/lowlevel";
 import { destroyed } from "./end-of-stream.ts";
 
 /** Items that wait between the two ends: enough that each side works for a while before the other has its turn. */
@@ -26,13 +26,18 @@ type Done = (error?: Error | null) => void;
 /**
  * Node's `read`: hands on what there is until Node has enough, then waits for one more. Node calls it again as soon as
  * something was pushed, also while that one is still waited for.
+ *
+ * Everything is taken off the queue at once, and no more before Node has had it: taken one by one, each would wake a
+ * sender who waits for room, and a turn costs more than an item.
  */
 function readFrom<T>(queue: UniversalQueue<T>): (this: Readable) => void {
+  const taken = new Deque<T>();
   let isWaiting = false;
   let waiter: Waiter<T> | undefined;
   return function read(this: Readable): void {
     if (isWaiting) return;
-    while (queue.size > 0) if (!this.push(queue.getNowait())) return;
+    if (taken.size === 0) for (let left = queue.size; left > 0; left--) taken.push(queue.getNowait());
+    while (taken.size > 0) if (!this.push(taken.shift())) return;
     isWaiting = true;
     waiter ??= {
       resume: (item) => {
@@ -82,7 +87,7 @@ export function readable<T>({ objectMode = true }: PairOptions = {}): [
   const queue = new UniversalQueue<T>({ capacity: between });
   const stream = new Readable({
     objectMode,
-    ...(objectMode ? { highWaterMark: between } : {}),
+    ...(objectMode ? { highWaterMark: 1 } : {}),
     read: readFrom(queue),
     destroy(error, done) {
       queue.close(reasonFor(error));
