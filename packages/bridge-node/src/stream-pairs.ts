@@ -115,7 +115,6 @@ export function writable<T>({ objectMode = true }: PairOptions = {}): [
 ] {
   const queue: UniversalQueue<T> = new UniversalQueue<T>({
     capacity: between,
-    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Writable = new Writable({
@@ -145,7 +144,6 @@ export function duplex<I, O = I>({ objectMode = true }: PairOptions = {}): [
   const outgoing = new UniversalQueue<O>({ capacity: between });
   const incoming: UniversalQueue<I> = new UniversalQueue<I>({
     capacity: between,
-    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Duplex = new Duplex({
