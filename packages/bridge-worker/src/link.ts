@@ -203,8 +203,9 @@ export class Link {
     this.isReading = true;
     const told: Linked[] = [];
     for (let at = 1; at < message.length; at += 3) {
-      const channel = this.read(message[at] as number, message[at + 1] as number, message[at + 2]);
-      if (channel !== undefined && !told.includes(channel)) told.push(channel);
+      const kind = message[at + 1] as number;
+      const channel = this.read(message[at] as number, kind, message[at + 2]);
+      if (channel !== undefined) addTo(told, channel, kind);
     }
     for (const channel of told) channel.changed();
     this.isReading = false;
@@ -250,6 +251,20 @@ export class Link {
     for (const channel of channels) channel.breakOff(cause);
     for (const channel of channels) channel.changed();
   };
+}
+
+/**
+ * Whoever leaves comes first: what the others are told may wake somebody who would still serve him, and what he is sent
+ * then is lost.
+ */
+function addTo(told: Linked[], channel: Linked, kind: number): void {
+  const at = told.indexOf(channel);
+  if (kind === kinds.stop) {
+    if (at >= 0) told.splice(at, 1);
+    told.unshift(channel);
+  } else if (at < 0) {
+    told.push(channel);
+  }
 }
 
 /** A single item is sent without the array that gathers more: that would be a third of what a short message costs. */
