@@ -30,6 +30,8 @@ export interface Linked {
   readonly id: number;
   readonly name: string;
   readonly capacity: number;
+  /** Whether it answers what the other side asks for. */
+  readonly serves: boolean;
   /** A message has come. */
   accept(kind: number, content: unknown): void;
   /** The port is gone. */
@@ -203,11 +205,10 @@ export class Link {
     this.isReading = true;
     const told: Linked[] = [];
     for (let at = 1; at < message.length; at += 3) {
-      const kind = message[at + 1] as number;
-      const channel = this.read(message[at] as number, kind, message[at + 2]);
-      if (channel !== undefined) addTo(told, channel, kind);
+      const channel = this.read(message[at] as number, message[at + 1] as number, message[at + 2]);
+      if (channel !== undefined && !told.includes(channel)) told.push(channel);
     }
-    for (const channel of told) channel.changed();
+    tell(told);
     this.isReading = false;
     this.updateLife();
     // What was said in answer need not wait: this is the end of a turn.
@@ -249,22 +250,17 @@ export class Link {
     this.stopListening();
     const channels = [...this.channels.values()];
     for (const channel of channels) channel.breakOff(cause);
-    for (const channel of channels) channel.changed();
+    tell(channels);
   };
 }
 
 /**
- * Whoever leaves comes first: what the others are told may wake somebody who would still serve him, and what he is sent
- * then is lost.
+ * Who serves the other side is told first: what the others are told may wake somebody at once, who puts into a queue what
+ * would be handed to one who has just left, and be lost.
  */
-function addTo(told: Linked[], channel: Linked, kind: number): void {
-  const at = told.indexOf(channel);
-  if (kind === kinds.stop) {
-    if (at >= 0) told.splice(at, 1);
-    told.unshift(channel);
-  } else if (at < 0) {
-    told.push(channel);
-  }
+function tell(channels: readonly Linked[]): void {
+  for (const channel of channels) if (channel.serves) channel.changed();
+  for (const channel of channels) if (!channel.serves) channel.changed();
 }
 
 /** A single item is sent without the array that gathers more: that would be a third of what a short message costs. */
