@@ -14,7 +14,7 @@ import { Deque, type Waiter } from "@anyloop/core/lowlevel";
 import { destroyed } from "./end-of-stream.ts";
 
 /** Items that wait between the two ends: enough that each side works for a while before the other has its turn. */
-const between = 64;
+const between = 16;
 
 export interface PairOptions {
   /** Whether the Node stream carries objects (default) or bytes. */
@@ -87,7 +87,6 @@ export function readable<T>({ objectMode = true }: PairOptions = {}): [
   const queue = new UniversalQueue<T>({ capacity: between });
   const stream = new Readable({
     objectMode,
-    ...(objectMode ? { highWaterMark: 1 } : {}),
     read: readFrom(queue),
     destroy(error, done) {
       queue.close(reasonFor(error));
