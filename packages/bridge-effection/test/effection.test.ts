@@ -1,4 +1,5 @@
 /** What the rules of bridges do not say: tasks of each world under scopes of the other, and signals. */
+import { UniversalEvent } from "@anyloop/bridge";
 import { fromEffection, fromStream, toEffection, toSignal, toStream } from "@anyloop/bridge-effection";
 import {
   BrokenResourceError,
@@ -112,9 +113,11 @@ test("an operation of ours is one of theirs, errors included", async () => {
 
 test("halting a task of theirs cancels the run of ours and waits for its real end", async () => {
   const steps: string[] = [];
+  const begun = new UniversalEvent();
   const task = run(function* () {
     yield* toEffection(
       function* () {
+        begun.set();
         try {
           yield* sleepForever();
         } finally {
@@ -126,16 +129,18 @@ test("halting a task of theirs cancels the run of ours and waits for its real en
     );
     steps.push("never");
   });
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   await task.halt();
   expect(steps).toEqual(["cleaned"]);
 });
 
 test("an error of our cleanup is the halt's", async () => {
   const boom = new Error("boom");
+  const begun = new UniversalEvent();
   const task = run(() =>
     toEffection(
       function* () {
+        begun.set();
         try {
           yield* sleepForever();
         } finally {
@@ -146,7 +151,7 @@ test("an error of our cleanup is the halt's", async () => {
       { backend },
     ),
   );
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   await expect(task.halt()).rejects.toBe(boom);
 });
 
