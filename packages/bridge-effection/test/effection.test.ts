@@ -38,9 +38,11 @@ function* caught(work: Operation<unknown>): Coroutine<unknown> {
 
 const backend = kernel();
 
-each("a timeout of ours tears a tree of theirs down, and waits for it", function* () {
+each("a cancellation of ours tears a tree of theirs down, and waits for it", function* () {
   const steps: string[] = [];
-  function* stubborn(name: string) {
+  const begun = { child: new UniversalEvent(), parent: new UniversalEvent() };
+  function* stubborn(name: "child" | "parent") {
+    begun[name].set();
     try {
       yield* suspend();
     } finally {
@@ -52,8 +54,15 @@ each("a timeout of ours tears a tree of theirs down, and waits for it", function
     void (yield* spawn(() => stubborn("child")));
     yield* stubborn("parent");
   });
-  expect(yield* moveOnAfter(1, work)).toBeUndefined();
-  expect(steps.toSorted()).toEqual(["child", "parent"]);
+  yield* taskGroup(function* (group) {
+    const task = group.startSoon(work);
+    yield* begun.child.wait();
+    yield* begun.parent.wait();
+    task.cancel();
+    yield* task.wait();
+    expect(task.status).toBe("cancelled");
+    expect(steps.toSorted()).toEqual(["child", "parent"]);
+  });
 });
 
 each("an error of a child of theirs is thrown as itself, and brings nothing else down", function* () {
