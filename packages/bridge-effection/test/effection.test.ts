@@ -8,7 +8,6 @@ import {
   forEach,
   fromPromise,
   memoryStream,
-  moveOnAfter,
   type Operation,
   shield,
   sleep as sleepHere,
