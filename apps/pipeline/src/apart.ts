@@ -79,13 +79,15 @@ export const keepStagesRunning = operation(function* keepStagesRunning(
   });
 });
 
-/** What one of these processes does: the stage, until whoever started it has gone. */
+/** What one of these processes does: the stage, until whoever started it ends it, or has gone. */
 export const runStageHere = operation(function* runStageHere(
   stage: StageName,
   place: Place,
   workers: number,
 ): Coroutine<void> {
   const tell = (report: Report): void => console.log(JSON.stringify(report));
+  // Nobody reads it any more: then nobody started us either, as the standard input says.
+  process.stdout.on("error", () => {});
   yield* race([runStage(stage, brokerQueues(place), { workers, tell }), fromPromise(standardInputEnds())]);
 });
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command: reads what is asked for, does it, says how it went. Ctrl+C ends it cleanly, a second one at once. */
-import { runMain } from "@anyloop/io";
+import { runMain, signals } from "@anyloop/io";
 import { AnyloopError, errorsOf, now, type Operation, operation } from "anyloop";
 import { runStageHere } from "./apart.ts";
 import { type Command, help, parseCommandLine, type PipelineOptions } from "./command-line.ts";
@@ -50,9 +50,10 @@ const crawlAndTell = operation(function* crawlAndTell(options: PipelineOptions) 
 });
 
 function mainOf(command: Exclude<Command, { kind: "help" }>): Operation<void> {
-  return command.kind === "pipeline"
-    ? crawlAndTell(command.options)
-    : runStageHere(command.stage, command.place, command.workers);
+  if (command.kind === "pipeline") return crawlAndTell(command.options);
+  // A terminal sends Ctrl+C to us as well. It is meant for whoever started us, who ends us then: received, and never taken.
+  signals("SIGINT");
+  return runStageHere(command.stage, command.place, command.workers);
 }
 
 /** Says in a line what ended the program; a defect keeps its trace. */

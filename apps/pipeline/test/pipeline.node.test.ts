@@ -18,6 +18,8 @@ interface Ended {
 function start(program: string, ...args: string[]): ChildProcess {
   return spawn(process.execPath, ["--conditions=@anyloop/source", program, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    // A group of its own, as a shell gives to what it runs.
+    detached: true,
     timeout: 60_000,
   });
 }
@@ -115,6 +117,25 @@ for (const server of [redisServer, natsServer]) {
         expect(family.length).toBe(3);
         expect(family.filter(isAlive)).toEqual([]);
       });
+
+      test(
+        "Ctrl+C in a terminal, which all of them hear, does so as well, without a word",
+        { timeout: 60_000 },
+        async () => {
+          const child = start(main, "--over", over, "--pages", "5000");
+          const end = ended(child);
+          const family = await startedProcesses(child);
+          process.kill(-Number(child.pid), "SIGINT");
+          const { exitCode, stderr } = await end;
+          expect(exitCode, stderr).toBe(130);
+          expect(
+            stderr
+              .split("\n")
+              .filter((line) => !/^(\w+: (process \d+|ended by SIGINT, started again))?$/.test(line)),
+          ).toEqual([]);
+          expect(family.filter(isAlive)).toEqual([]);
+        },
+      );
     },
   );
 }

@@ -4,13 +4,18 @@
  */
 import assert from "node:assert/strict";
 import {
+  all,
   BrokenResourceError,
+  ClosedResourceError,
   type Coroutine,
   EndOfStream,
+  Event,
+  failAfter,
   linesOf,
   type Operation,
   operation,
   sleep,
+  sleepForever,
   type TaskGroup,
   taskGroup,
   use,
@@ -38,6 +43,8 @@ export interface BrokerToHarm {
 
 const messages = 400;
 const redeliverAfter = 1_500;
+/** Milliseconds in which an end is closed, though what it held cannot be given back. */
+const soon = 5_000;
 
 /** How often each value was processed. */
 class Tally {
@@ -195,6 +202,53 @@ const faults: readonly { readonly fault: string; body(broker: BrokerToHarm): Cor
           const delivery = yield* receiver.receive();
           assert.deepEqual([delivery.value, delivery.deliveries], [42, 2]);
           yield* delivery.ack();
+        });
+      });
+    },
+  },
+  {
+    fault: "the server is away: ends are closed all the same, and soon",
+    *body({ open, queue }) {
+      yield* use(open(), function* (server) {
+        const jobs = queue(server.port, "away", { redeliverAfter });
+        const [sender, receiver, idle] = [
+          yield* jobs.openSender(),
+          yield* jobs.openReceiver(),
+          yield* jobs.openReceiver(),
+        ];
+        yield* sender.send(1);
+        yield* receiver.receive();
+        yield* taskGroup(function* (group) {
+          const waiting = group.startSoon(thrownBy(idle.receive()));
+          yield* server.kill();
+          // Some attempts to reach it have failed by then, and the next is some way off.
+          yield* sleep(300);
+          yield* failAfter(soon, all([sender.close(), receiver.close(), idle.close()]));
+          assert((yield* waiting.join()) instanceof ClosedResourceError);
+        });
+      });
+    },
+  },
+  {
+    fault: "the server is away: a worker that is cancelled ends soon",
+    *body({ open, queue }) {
+      yield* use(open(), function* (server) {
+        const jobs = queue(server.port, "cancelled", { redeliverAfter: 60_000 });
+        yield* use(jobs.openSender(), (sender) => sender.send(1));
+        yield* taskGroup(function* (group) {
+          const begun = new Event();
+          const worker = group.startSoon(
+            use(jobs.openReceiver(), (receiver) =>
+              forEachDelivery(receiver, function* () {
+                begun.set();
+                yield* sleepForever();
+              }),
+            ),
+          );
+          yield* begun.wait();
+          yield* server.kill();
+          worker.cancel();
+          yield* failAfter(soon, worker.wait());
         });
       });
     },

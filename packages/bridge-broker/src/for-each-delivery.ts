@@ -18,7 +18,7 @@ import {
   type TaskGroup,
   taskGroup,
 } from "@anyloop/core";
-import type { Delivery } from "./work-queue.ts";
+import { type Delivery, longestFarewell } from "./work-queue.ts";
 
 type AnyBody = (value: never, delivery: never) => ReturnType<Handler>;
 type OnError = Handler<[error: unknown, delivery: Delivery<never>]>;
@@ -28,10 +28,13 @@ function* performKept(group: TaskGroup, delivery: Delivery<unknown>, body: AnyBo
   yield* new CancelScope().run(() => body(delivery.value as never, delivery as never));
 }
 
-/** Gives it back. That this failed too says less than why it is given back, and time will do the same. */
+/**
+ * Gives it back, unless the broker is away. That this failed too says less than why it is given back, and time will do the
+ * same.
+ */
 const giveBack = operation(function* giveBack(delivery: Delivery<unknown>): Coroutine<void> {
   try {
-    yield* shield(delivery.nak());
+    yield* new CancelScope({ shield: true, timeout: longestFarewell }).run(delivery.nak());
   } catch (error) {
     if (isCancelled(error)) throw error;
   }

@@ -24,8 +24,9 @@ import { poisoned } from "./poison.ts";
 import {
   checkLimits,
   type DeadLetter,
-  wordsInTime,
   type Delivery,
+  longestFarewell,
+  wordsInTime,
   type WorkQueueLimits,
   type WorkQueueOptions,
 } from "./work-queue.ts";
@@ -53,9 +54,6 @@ export interface PullSource {
   /** Closes the connection. Never rejects. */
   close(): Promise<void>;
 }
-
-/** Milliseconds that closing tries to give messages back. */
-const longestFarewell = 1_000;
 
 interface Pulled {
   readonly message: PulledMessage;

@@ -79,6 +79,9 @@ export interface WorkQueue<T> {
 /** How often in `redeliverAfter` a broker is told that the work goes on: so often that one word lost does no harm. */
 export const wordsInTime = 3;
 
+/** Milliseconds that giving a message back is tried. What cannot be given back is handed out again when its time is over. */
+export const longestFarewell = 1_000;
+
 /** The options with their defaults. */
 export interface WorkQueueLimits {
   readonly capacity: number;

@@ -1,5 +1,5 @@
 /** How a fiber ended, in our terms. */
-import { type Cancelled, TaskCancelled, TaskGroupError } from "@anyloop/core";
+import { TaskCancelled, TaskGroupError } from "@anyloop/core";
 import type { Waiter } from "@anyloop/core/lowlevel";
 import { Cause, Exit } from "effect";
 
@@ -17,17 +17,13 @@ export function interruptedElsewhere(cause: Cause.Cause<unknown>): TaskCancelled
   return new TaskCancelled("The fiber that was waited for was interrupted elsewhere.", Cause.squash(cause));
 }
 
-/** Resumes whoever waits for a fiber. An interruption is the cancellation that asked for it. */
-export function settle<A>(
-  waiter: Waiter<A>,
-  exit: Exit.Exit<A, unknown>,
-  cancelled: Cancelled | undefined,
-): void {
+/** Resumes whoever waits for a fiber. An interruption is what asked for it: a cancellation, as a rule. */
+export function settle<A>(waiter: Waiter<A>, exit: Exit.Exit<A, unknown>, askedFor: Error | undefined): void {
   if (Exit.isSuccess(exit)) {
     waiter.resume(exit.value);
     return;
   }
   const failure = errorOf(exit.cause);
-  if (failure === undefined) waiter.fail(cancelled ?? interruptedElsewhere(exit.cause));
+  if (failure === undefined) waiter.fail(askedFor ?? interruptedElsewhere(exit.cause));
   else waiter.fail(failure.error);
 }

@@ -2,16 +2,20 @@
 import { type BridgeReceiveStream, type BridgeSendStream, Inlet, type Leaving } from "@anyloop/bridge";
 import {
   BrokenResourceError,
-  CancelScope,
   ClosedResourceError,
   type Coroutine,
   type Operation,
   perform,
 } from "@anyloop/core";
-import { checkpointIfCancelled, closing } from "@anyloop/core/lowlevel";
+import {
+  type Cancelled,
+  checkpointIfCancelled,
+  closing,
+  HostLeaf,
+  type Strand,
+} from "@anyloop/core/lowlevel";
 import { Cause, Effect, Exit, type Fiber, Queue } from "effect";
-import { fromEffect } from "./from-effect.ts";
-import { errorOf, interruptedElsewhere } from "./outcome.ts";
+import { errorOf, interruptedElsewhere, settle } from "./outcome.ts";
 
 class QueueInlet<A> extends Inlet<A> {
   private readonly source: Queue.Queue<A, unknown>;
@@ -74,9 +78,10 @@ export function fromQueue<A, E>(queue: Queue.Queue<A, E>): BridgeReceiveStream<A
 }
 
 class QueueOutlet<A> implements BridgeSendStream<A> {
-  private readonly queue: Queue.Enqueue<A, unknown>;
-  /** Of the sends that wait for room. */
-  private readonly waiting = new Set<CancelScope>();
+  /** @internal */
+  readonly queue: Queue.Enqueue<A, unknown>;
+  /** @internal Those that wait for room. */
+  readonly waiting: Set<Offer<A>> = new Set();
   private isClosed = false;
 
   constructor(queue: Queue.Enqueue<A, unknown>) {
@@ -108,29 +113,64 @@ class QueueOutlet<A> implements BridgeSendStream<A> {
     yield* checkpointIfCancelled();
     const { queue } = this;
     if (this.isClosed) throw new ClosedResourceError();
-    if (Queue.offerUnsafe(queue, item) || (yield* this.offer(item)) === true) return;
-    if (this.isClosed) throw new ClosedResourceError();
+    if (Queue.offerUnsafe(queue, item) || (yield* new Offer(this, item))) return;
     // An open queue that refuses drops what it has no room for, as it was told to.
     if (queue.state._tag === "Open") return;
     const failure = errorOf(queue.state.exit.cause as Cause.Cause<unknown>);
     throw new BrokenResourceError("The Effect queue takes no more.", { cause: failure?.error });
   }
 
-  /** Waits for room; gives nothing if this end was closed meanwhile. */
-  private *offer(item: A): Coroutine<boolean | undefined> {
-    const scope = new CancelScope();
-    this.waiting.add(scope);
-    try {
-      return yield* scope.run(fromEffect(Queue.offer(this.queue, item)));
-    } finally {
-      this.waiting.delete(scope);
-    }
-  }
-
   /** An ended queue would still take what waits to be offered: that is withdrawn before. */
   private stopSending(): void {
     this.isClosed = true;
-    for (const scope of this.waiting) scope.cancel("the sending end was closed");
+    for (const offer of this.waiting) offer.withdraw(new ClosedResourceError());
+  }
+}
+
+/** Waits for room, and gives whether the item was taken. */
+class Offer<A> extends HostLeaf<boolean> {
+  get label(): string {
+    return "room in an Effect queue";
+  }
+
+  private readonly outlet: QueueOutlet<A>;
+  private readonly item: A;
+  private fiber: Fiber.Fiber<boolean> | undefined = undefined;
+  /** What is thrown once the fiber that was interrupted for it has ended. */
+  private withdrawnFor: Error | undefined = undefined;
+
+  constructor(outlet: QueueOutlet<A>, item: A) {
+    super();
+    this.outlet = outlet;
+    this.item = item;
+  }
+
+  withdraw(reason: Error): void {
+    this.withdrawnFor = reason;
+    this.fiber?.interruptUnsafe();
+  }
+
+  // Later: whoever takes has made more room by then, and a fiber for each item would cost more than the item.
+  override resume(isTaken: boolean): void {
+    this.unpark().wake(false, isTaken);
+  }
+
+  protected enter(strand: Strand): IteratorResult<unknown, unknown> {
+    const { outlet } = this;
+    const parked = this.park(strand);
+    this.withdrawnFor = undefined;
+    outlet.waiting.add(this);
+    this.fiber = Effect.runFork(Queue.offer(outlet.queue, this.item));
+    this.fiber.addObserver((exit) => {
+      outlet.waiting.delete(this);
+      settle(this, exit, this.withdrawnFor);
+    });
+    return parked;
+  }
+
+  protected abort(cancelled: Cancelled): boolean {
+    this.withdraw(cancelled);
+    return false;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the rules of bridges do not say: fibers and runs under each other, typed failures, streams and queues in use. */
+import { UniversalEvent } from "@anyloop/bridge";
 import { fromEffect, fromQueue, fromStream, toEffect, toQueue, toStream } from "@anyloop/bridge-effect";
 import {
   type Coroutine,
@@ -88,8 +89,10 @@ test("work of ours is an effect, with a typed failure", async () => {
 
 test("interrupting a fiber cancels the run of ours and waits for its real end", async () => {
   const steps: string[] = [];
+  const begun = new UniversalEvent();
   const work = toEffect(
     function* () {
+      begun.set();
       try {
         yield* sleepForever();
       } finally {
@@ -100,7 +103,7 @@ test("interrupting a fiber cancels the run of ours and waits for its real end", 
     { backend },
   );
   const fiber = Effect.runFork(work);
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   const exit = await Effect.runPromise(Fiber.interrupt(fiber).pipe(Effect.andThen(Fiber.await(fiber))));
   expect(steps).toEqual(["cleaned"]);
   expect(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)).toBe(true);
@@ -108,8 +111,10 @@ test("interrupting a fiber cancels the run of ours and waits for its real end", 
 
 test("an error of our cleanup is a defect of the interruption", async () => {
   const boom = new Error("boom");
+  const begun = new UniversalEvent();
   const work = toEffect(
     function* () {
+      begun.set();
       try {
         yield* sleepForever();
       } finally {
@@ -120,7 +125,7 @@ test("an error of our cleanup is a defect of the interruption", async () => {
     { backend },
   );
   const fiber = Effect.runFork(work);
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   const exit = await Effect.runPromise(Fiber.interrupt(fiber).pipe(Effect.andThen(Fiber.await(fiber))));
   expect(
     Exit.isFailure(exit) &&

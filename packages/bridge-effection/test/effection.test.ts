@@ -1,4 +1,5 @@
 /** What the rules of bridges do not say: tasks of each world under scopes of the other, and signals. */
+import { UniversalEvent } from "@anyloop/bridge";
 import { fromEffection, fromStream, toEffection, toSignal, toStream } from "@anyloop/bridge-effection";
 import {
   BrokenResourceError,
@@ -7,7 +8,6 @@ import {
   forEach,
   fromPromise,
   memoryStream,
-  moveOnAfter,
   type Operation,
   shield,
   sleep as sleepHere,
@@ -37,9 +37,11 @@ function* caught(work: Operation<unknown>): Coroutine<unknown> {
 
 const backend = kernel();
 
-each("a timeout of ours tears a tree of theirs down, and waits for it", function* () {
+each("a cancellation of ours tears a tree of theirs down, and waits for it", function* () {
   const steps: string[] = [];
-  function* stubborn(name: string) {
+  const begun = { child: new UniversalEvent(), parent: new UniversalEvent() };
+  function* stubborn(name: "child" | "parent") {
+    begun[name].set();
     try {
       yield* suspend();
     } finally {
@@ -51,8 +53,15 @@ each("a timeout of ours tears a tree of theirs down, and waits for it", function
     void (yield* spawn(() => stubborn("child")));
     yield* stubborn("parent");
   });
-  expect(yield* moveOnAfter(1, work)).toBeUndefined();
-  expect(steps.toSorted()).toEqual(["child", "parent"]);
+  yield* taskGroup(function* (group) {
+    const task = group.startSoon(work);
+    yield* begun.child.wait();
+    yield* begun.parent.wait();
+    task.cancel();
+    yield* task.wait();
+    expect(task.status).toBe("cancelled");
+    expect(steps.toSorted()).toEqual(["child", "parent"]);
+  });
 });
 
 each("an error of a child of theirs is thrown as itself, and brings nothing else down", function* () {
@@ -112,9 +121,11 @@ test("an operation of ours is one of theirs, errors included", async () => {
 
 test("halting a task of theirs cancels the run of ours and waits for its real end", async () => {
   const steps: string[] = [];
+  const begun = new UniversalEvent();
   const task = run(function* () {
     yield* toEffection(
       function* () {
+        begun.set();
         try {
           yield* sleepForever();
         } finally {
@@ -126,16 +137,18 @@ test("halting a task of theirs cancels the run of ours and waits for its real en
     );
     steps.push("never");
   });
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   await task.halt();
   expect(steps).toEqual(["cleaned"]);
 });
 
 test("an error of our cleanup is the halt's", async () => {
   const boom = new Error("boom");
+  const begun = new UniversalEvent();
   const task = run(() =>
     toEffection(
       function* () {
+        begun.set();
         try {
           yield* sleepForever();
         } finally {
@@ -146,7 +159,7 @@ test("an error of our cleanup is the halt's", async () => {
       { backend },
     ),
   );
-  await new Promise((resolve) => void setTimeout(resolve, 1));
+  await begun.waitPromise();
   await expect(task.halt()).rejects.toBe(boom);
 });
 

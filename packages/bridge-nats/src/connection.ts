@@ -46,19 +46,22 @@ export class Connection {
   }
 
   /** Connects. Rejects with BrokerError. */
-  static async open(options: ConnectionOptions): Promise<Connection> {
+  static async open(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
     const { servers, reconnectFor } = options;
+    const connecting = connect({
+      servers: typeof servers === "string" ? servers : [...servers],
+      timeout: answerTimeout,
+      reconnectTimeWait: pause,
+      reconnectJitter: 0,
+      maxReconnectAttempts: Math.ceil(reconnectFor / pause),
+    });
     try {
-      const raw = await connect({
-        servers: typeof servers === "string" ? servers : [...servers],
-        timeout: answerTimeout,
-        reconnectTimeWait: pause,
-        reconnectJitter: 0,
-        maxReconnectAttempts: Math.ceil(reconnectFor / pause),
-      });
-      return new Connection(options, raw);
+      return new Connection(options, await unlessAborted(connecting, signal));
     } catch (error) {
-      throw gone(options, error);
+      if (!signal.aborted) throw gone(options, error);
+      // The library cannot be told to stop, and may take seconds: what it still opens is closed.
+      connecting.then((raw) => raw.close()).catch(() => {});
+      throw signal.reason;
     }
   }
 
@@ -129,6 +132,19 @@ export class Connection {
       `NATS at ${at(this.options)} did not come back within ${String(this.options.reconnectFor)} ms. Open another end once it has.`,
       { cause: gone(this.options, this.lastError) },
     );
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+  });
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -48,7 +48,7 @@ class NatsWorkQueue<T> implements WorkQueue<T> {
   }
 
   private async deleteStream(signal: AbortSignal): Promise<void> {
-    await this.connected(async (connection) => {
+    await this.connected(signal, async (connection) => {
       await connection.command((raw) => deleteStream(raw, this.options.stream), signal);
       await connection.close();
     });
@@ -56,7 +56,7 @@ class NatsWorkQueue<T> implements WorkQueue<T> {
 
   private async connectSender(signal: AbortSignal): Promise<ObjectSendStream<T>> {
     const { stream } = this.options;
-    return await this.connected(async (connection) => {
+    return await this.connected(signal, async (connection) => {
       await connection.command((raw) => makeStream(raw, stream, this.limits.capacity), signal);
       return new NatsSender<T>(connection, stream);
     });
@@ -64,7 +64,7 @@ class NatsWorkQueue<T> implements WorkQueue<T> {
 
   private async connectReceiver(signal: AbortSignal): Promise<ObjectReceiveStream<Delivery<T>>> {
     const { stream, group = "workers" } = this.options;
-    return await this.connected(async (connection) => {
+    return await this.connected(signal, async (connection) => {
       const source = new ConsumerSource(connection, { stream, group, ...this.limits });
       await source.open(signal);
       return new PulledReceiver<T>(source, this.options);
@@ -72,9 +72,9 @@ class NatsWorkQueue<T> implements WorkQueue<T> {
   }
 
   /** What is made of a new connection, which is closed if that fails. */
-  private async connected<R>(make: (connection: Connection) => Promise<R>): Promise<R> {
+  private async connected<R>(signal: AbortSignal, make: (connection: Connection) => Promise<R>): Promise<R> {
     const { servers, reconnectFor = 30_000 } = this.options;
-    const connection = await Connection.open({ servers, reconnectFor });
+    const connection = await Connection.open({ servers, reconnectFor }, signal);
     try {
       return await make(connection);
     } catch (error) {

@@ -10,11 +10,11 @@ import {
   UniversalQueue,
 } from "@anyloop/bridge";
 import { ClosedResourceError, type ObjectReceiveStream, type TaskGroup } from "@anyloop/core";
-import type { Waiter } from "@anyloop/core/lowlevel";
+import { Deque, type Waiter } from "@anyloop/core/lowlevel";
 import { destroyed } from "./end-of-stream.ts";
 
 /** Items that wait between the two ends: enough that each side works for a while before the other has its turn. */
-const between = 64;
+const between = 16;
 
 export interface PairOptions {
   /** Whether the Node stream carries objects (default) or bytes. */
@@ -26,13 +26,18 @@ type Done = (error?: Error | null) => void;
 /**
  * Node's `read`: hands on what there is until Node has enough, then waits for one more. Node calls it again as soon as
  * something was pushed, also while that one is still waited for.
+ *
+ * Everything is taken off the queue at once, and no more before Node has had it: taken one by one, each would wake a
+ * sender who waits for room, and a turn costs more than an item.
  */
 function readFrom<T>(queue: UniversalQueue<T>): (this: Readable) => void {
+  const taken = new Deque<T>();
   let isWaiting = false;
   let waiter: Waiter<T> | undefined;
   return function read(this: Readable): void {
     if (isWaiting) return;
-    while (queue.size > 0) if (!this.push(queue.getNowait())) return;
+    if (taken.size === 0) for (let left = queue.size; left > 0; left--) taken.push(queue.getNowait());
+    while (taken.size > 0) if (!this.push(taken.shift())) return;
     isWaiting = true;
     waiter ??= {
       resume: (item) => {
@@ -82,7 +87,6 @@ export function readable<T>({ objectMode = true }: PairOptions = {}): [
   const queue = new UniversalQueue<T>({ capacity: between });
   const stream = new Readable({
     objectMode,
-    ...(objectMode ? { highWaterMark: between } : {}),
     read: readFrom(queue),
     destroy(error, done) {
       queue.close(reasonFor(error));
@@ -110,7 +114,6 @@ export function writable<T>({ objectMode = true }: PairOptions = {}): [
 ] {
   const queue: UniversalQueue<T> = new UniversalQueue<T>({
     capacity: between,
-    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Writable = new Writable({
@@ -140,7 +143,6 @@ export function duplex<I, O = I>({ objectMode = true }: PairOptions = {}): [
   const outgoing = new UniversalQueue<O>({ capacity: between });
   const incoming: UniversalQueue<I> = new UniversalQueue<I>({
     capacity: between,
-    wake: "at-once",
     onClose: (reason) => destroyed(stream, reason),
   });
   const stream: Duplex = new Duplex({

@@ -16,6 +16,12 @@ const longestPause = 500;
 /** Milliseconds after which a server that answers nothing counts as gone; longer than any command may block. */
 const longestSilence = 10_000;
 
+/**
+ * In which a client that was disconnected stays as it is. Between two attempts ("reconnecting") there is no connection,
+ * there will be none, and no event says so.
+ */
+const over: ReadonlySet<string> = new Set(["end", "wait", "reconnecting"]);
+
 export interface ConnectionOptions {
   readonly url: string;
   /** Milliseconds after which a server that has gone is given up. */
@@ -95,8 +101,7 @@ export class RedisConnection {
     this.isClosed = true;
     this.client.disconnect();
     this.change.happened();
-    while (this.client.status !== "end" && this.client.status !== "wait")
-      await this.change.changeOrAbort(undefined);
+    while (!over.has(this.client.status)) await this.change.changeOrAbort(undefined);
   }
 
   private async ready(signal: AbortSignal | undefined): Promise<void> {

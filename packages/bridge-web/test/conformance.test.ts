@@ -20,6 +20,7 @@ import {
   registerCases,
 } from "@anyloop/testing";
 import { describe, test } from "vitest";
+import { hasCloseEvents } from "./close-events.ts";
 
 const ignore = (): void => {};
 const options = { seeds: 3 };
@@ -139,15 +140,6 @@ function counted<T extends EventTarget>(target: T): T & { readonly listeners: nu
   };
   return counting;
 }
-
-/** Whether a port hears of it that its other end was closed. */
-const hasCloseEvents = await new Promise<boolean>((resolve) => {
-  const { port1, port2 } = new MessageChannel();
-  port1.addEventListener("close", () => resolve(true), { once: true });
-  port1.start();
-  port2.close();
-  setTimeout(() => resolve(false), 200);
-});
 
 /** The rules compare items, and events are all alike to them. */
 class Details extends ReceiveStreamBase<number> {

@@ -186,7 +186,7 @@ export class Server {
   constructor(port: Port, name: string, serve: Serve, onOver: (isInOrder: boolean) => void) {
     this.serve = serve;
     this.onOver = onOver;
-    this.channel = new PortChannel(port, name, Infinity, () => this.settle());
+    this.channel = new PortChannel(port, name, Infinity, () => this.settle(), true);
   }
 
   /** Takes what was said before we came: calls, and perhaps already that there will be no more. */

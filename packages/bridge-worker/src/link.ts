@@ -30,6 +30,8 @@ export interface Linked {
   readonly id: number;
   readonly name: string;
   readonly capacity: number;
+  /** Whether it answers what the other side asks for. */
+  readonly serves: boolean;
   /** A message has come. */
   accept(kind: number, content: unknown): void;
   /** The port is gone. */
@@ -206,7 +208,7 @@ export class Link {
       const channel = this.read(message[at] as number, message[at + 1] as number, message[at + 2]);
       if (channel !== undefined && !told.includes(channel)) told.push(channel);
     }
-    for (const channel of told) channel.changed();
+    tell(told);
     this.isReading = false;
     this.updateLife();
     // What was said in answer need not wait: this is the end of a turn.
@@ -248,8 +250,17 @@ export class Link {
     this.stopListening();
     const channels = [...this.channels.values()];
     for (const channel of channels) channel.breakOff(cause);
-    for (const channel of channels) channel.changed();
+    tell(channels);
   };
+}
+
+/**
+ * Who serves the other side is told first: what the others are told may wake somebody at once, who puts into a queue what
+ * would be handed to one who has just left, and be lost.
+ */
+function tell(channels: readonly Linked[]): void {
+  for (const channel of channels) if (channel.serves) channel.changed();
+  for (const channel of channels) if (!channel.serves) channel.changed();
 }
 
 /** A single item is sent without the array that gathers more: that would be a third of what a short message costs. */

@@ -26,6 +26,7 @@ export class PortChannel implements Linked {
   readonly id: number = newId();
   readonly name: string;
   readonly capacity: number;
+  readonly serves: boolean;
   readonly link: Link;
   /** Has come, and was not taken. */
   private readonly inbox = new Deque<unknown>();
@@ -45,9 +46,10 @@ export class PortChannel implements Linked {
   private refusal: Ending | undefined = undefined;
 
   /** `onChange` is called after something has come. */
-  constructor(port: Port, name: string, capacity: number, onChange: () => void) {
+  constructor(port: Port, name: string, capacity: number, onChange: () => void, serves = false) {
     this.name = name;
     this.capacity = capacity;
+    this.serves = serves;
     this.portion = Math.ceil(capacity / 2);
     this.onChange = onChange;
     this.link = Link.of(port);

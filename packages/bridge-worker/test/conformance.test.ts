@@ -1,7 +1,17 @@
 /** Streams over a port keep the rules of bridges and of object streams, with the ports of whatever runs the tests. */
 import { closeWith, UniversalQueue, UniversalResult } from "@anyloop/bridge";
 import { portPortal, portQueue, portStream, servePortal, shareQueue } from "@anyloop/bridge-worker";
-import { fromPromise, run, RunFinishedError, type TaskGroup } from "anyloop";
+import {
+  ClosedResourceError,
+  fromPromise,
+  kernel,
+  native,
+  run,
+  RunFinishedError,
+  sleep,
+  taskGroup,
+  type TaskGroup,
+} from "anyloop";
 import {
   bridgeConformance,
   type InwardBridge,
@@ -126,3 +136,32 @@ each(
     expect([here.listeners, there.listeners]).toEqual([0, 0]);
   },
 );
+
+test("an item goes to nobody who leaves in the very turn in which it is put", async () => {
+  const [here, there] = portPair();
+  const owned = new UniversalQueue<string>();
+  const sharing = shareQueue(here, owned);
+  const [news, writer] = [portStream<string>(here), portStream<string>(there)];
+  const queue = portQueue<string>(there);
+  const owner = run(
+    function* () {
+      yield* owned.put(yield* news.receive());
+    },
+    { backend: kernel() },
+  );
+  await run(
+    taskGroup(function* (group) {
+      const getting = group.startSoon(() => caught(queue.get()));
+      while (owned.statistics().waitingGet === 0) yield* sleep(1);
+      // Both go out in one message of the port, which wakes the owner there and then.
+      yield* writer.send("news");
+      yield* queue.close();
+      expect(yield* getting.join()).toBeInstanceOf(ClosedResourceError);
+    }),
+    { backend: native() },
+  );
+  await owner;
+  expect(owned.getNowait()).toBe("news");
+  sharing.close();
+  for (const end of [news, writer]) await end.close();
+});

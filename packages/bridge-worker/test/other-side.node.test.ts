@@ -2,13 +2,23 @@
 import { execFile, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Port, portPortal, portQueue, portStream, servePortal } from "@anyloop/bridge-worker";
+import { UniversalQueue } from "@anyloop/bridge";
+import {
+  type Port,
+  portPortal,
+  portQueue,
+  portStream,
+  servePortal,
+  shareQueue,
+} from "@anyloop/bridge-worker";
 import { objectStreamConformance, registerCases } from "@anyloop/testing";
 import {
   all,
   BrokenResourceError,
   type Coroutine,
+  kernel,
   moveOnAfter,
+  native,
   type Operation,
   run,
   sleep,
@@ -253,3 +263,23 @@ test.skipIf(noPrograms !== undefined)(
     await run(sleep(0));
   },
 );
+
+test("what is put back by whoever hears that the other side is gone is not handed to that side", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const owned = new UniversalQueue<string>();
+  const jobs = portStream<string>(port1);
+  shareQueue(port1, owned);
+  const owner = run(
+    function* () {
+      expect(yield* caught(jobs.receive())).toBeInstanceOf(BrokenResourceError);
+      yield* owned.put("the job of the dead");
+    },
+    { backend: kernel() },
+  );
+  const theirs = run(() => caught(portQueue<string>(port2).get()), { backend: native() });
+  while (owned.statistics().waitingGet === 0) await new Promise((resolve) => void setTimeout(resolve, 1));
+  port2.close();
+  await owner;
+  expect(owned.getNowait()).toBe("the job of the dead");
+  expect(await theirs).toBeInstanceOf(BrokenResourceError);
+});
