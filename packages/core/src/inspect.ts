@@ -15,7 +15,7 @@ export function inspect(task?: Task<unknown>): TaskReport {
   return reportOf(task);
 }
 
-/** Adds an instrument to the current run. */
+/** Adds an instrument to the current run. Adding it again does nothing. */
 export function addInstrument(instrument: Instrument): void {
   currentPlace().run.addInstrument(instrument);
 }
