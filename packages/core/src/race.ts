@@ -6,10 +6,10 @@
  * have ended.
  */
 import { startable } from "./body.ts";
+import { isLeaf } from "./brand.ts";
 import { call } from "./call.ts";
 import { isCancelled, UsageError } from "./errors.ts";
 import { operation } from "./operation.ts";
-import { Leaf } from "./leaf.ts";
 import type { Group } from "./task-group.ts";
 import { taskGroup } from "./task-group.ts";
 import { TaskStrand } from "./task.ts";
@@ -59,7 +59,7 @@ class Contestant extends TaskStrand {
   }
 
   private get isDirect(): boolean {
-    return this.frame === undefined && this.iterator instanceof Leaf;
+    return this.frame === undefined && isLeaf(this.iterator);
   }
 
   protected override end(failed: boolean, value: unknown): void {
