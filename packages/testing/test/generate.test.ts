@@ -4,10 +4,13 @@ import {
   ClosedResourceError,
   type Coroutine,
   type Emit,
+  EndOfStream,
   Event,
   forEach,
   generate,
+  isCancelled,
   moveOnAfter,
+  shield,
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
@@ -258,3 +261,40 @@ each("generate: cancelled, both sides clean up [trio as_safe_channel_multi_cance
   });
   expect(steps.toSorted()).toEqual(["body", "source"]);
 });
+
+each(
+  "generate: a source that fails cancels the reader that waits, which takes it for no end of the stream",
+  function* () {
+    const boom = new Error("boom");
+    let seen: unknown;
+    const error = yield* caught(
+      generate<number, void>(
+        function* (emit) {
+          yield* emit(1);
+          throw boom;
+        },
+        function* (stream) {
+          yield* stream.receive();
+          seen = yield* caught(stream.receive());
+          yield* checkpoint();
+        },
+      ),
+    );
+    expect(isCancelled(seen)).toBe(true);
+    expect(error).toBe(boom);
+
+    const shielded = yield* caught(
+      generate<number, void>(
+        function* () {
+          yield* checkpoint();
+          throw boom;
+        },
+        function* (stream) {
+          seen = yield* caught(shield(stream.receive()));
+        },
+      ),
+    );
+    expect(seen).toBeInstanceOf(EndOfStream);
+    expect(shielded).toBe(boom);
+  },
+);
