@@ -30,9 +30,10 @@ class Demand {
     this.send = send;
   }
 
+  /** Wakes all tasks of the source: one that is woken may have nothing more to give. */
   ask(): void {
     this.count++;
-    this.lot.unpark();
+    this.lot.unparkAll();
   }
 
   /** One that asked has an item, or gave up. */

@@ -298,3 +298,24 @@ each(
     expect(shielded).toBe(boom);
   },
 );
+
+each("generate: several tasks of the source give items", function* () {
+  const got: number[] = [];
+  yield* generate<number, void>(
+    (emit) =>
+      taskGroup(function* (group) {
+        for (const start of [0, 10, 20, 30]) {
+          group.startSoon(function* () {
+            yield* emit(start);
+            yield* emit(start + 1);
+          });
+        }
+      }),
+    (stream) =>
+      forEach(stream, function* (item) {
+        got.push(item);
+        yield* checkpoint();
+      }),
+  );
+  expect(got.toSorted((a, b) => a - b)).toEqual([0, 1, 10, 11, 20, 21, 30, 31]);
+});
