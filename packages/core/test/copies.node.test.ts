@@ -104,3 +104,26 @@ inBoth("an error that the other's task failed with counts once", function* (a, b
   }
   expect(thrown).toBe(boom);
 });
+
+test("a copy that is not compatible says so at its first operation, however that is performed", async () => {
+  const key = Symbol.for("anyloop.realm");
+  const shared = globalThis as unknown as Record<symbol, unknown>;
+  const realm = shared[key];
+  shared[key] = { version: 0 };
+  vi.resetModules();
+  try {
+    const stranger: Core = await import("@anyloop/core/lowlevel");
+    const refused = /Two incompatible copies/;
+    await expect(stranger.run(stranger.sleep(1), { backend: kernel() })).rejects.toThrow(refused);
+    await expect(stranger.sleep(1)).rejects.toThrow(refused);
+    const yielded = ours.run(
+      function* () {
+        yield* stranger.sleep(1);
+      },
+      { backend: kernel() },
+    );
+    await expect(yielded).rejects.toThrow(refused);
+  } finally {
+    shared[key] = realm;
+  }
+});
