@@ -5,7 +5,7 @@ import { build } from "esbuild";
 /** What the smallest program is to weigh; see docs/decisions/0004-size.md. */
 const goal = 5000;
 /** What it may weigh until the goal is met: a little more than it does. */
-const ceiling = 14_550;
+const ceiling = 14_750;
 const { outputFiles } = await build({
   entryPoints: ["scripts/first-program.ts"],
   bundle: true,

@@ -1,7 +1,7 @@
 /** Who waits for what, and where that was written: the text of a `DeadlockError` and the data of `inspect`. */
 import type { CancelNode } from "./cancel-tree.ts";
 import { waitingSince } from "./debug.ts";
-import { Strand } from "./strand.ts";
+import type { Strand } from "./strand.ts";
 import type { TaskStrand } from "./task.ts";
 import { type TaskState } from "./task.ts";
 
@@ -48,6 +48,11 @@ class Draft implements TaskReport {
   }
 }
 
+/** Also one of another copy of core, whose class is not ours. */
+export function isStrand(node: object): node is Strand {
+  return "resumption" in node;
+}
+
 /** The tree of living tasks below one of them. */
 export function reportOf(task: TaskStrand): TaskReport {
   const drafts = new Map<TaskStrand, Draft>();
@@ -62,7 +67,7 @@ export function reportOf(task: TaskStrand): TaskReport {
   };
   const nodes: CancelNode[] = [task];
   for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-    if (node instanceof Strand) {
+    if (isStrand(node)) {
       const draft = draftOf(node.task);
       if (node.waiting !== undefined) draft.waitingFor.push(node.waiting.label);
       draft.strands.push(node);

@@ -48,6 +48,10 @@ const noArguments: readonly unknown[] = [];
 export function startable(work: AnyWork | AnyFunction, args: readonly unknown[] = noArguments): Startable {
   if (typeof work === "function") return new BodyCall(work, args);
   if (isOperation(work)) return work as unknown as Startable;
+  return refuseWork();
+}
+
+export function refuseWork(): never {
   throw new UsageError(
     "Work is an operation or a function. Pass the function itself, or the operation it gives.",
   );

@@ -5,7 +5,14 @@
  * next read goes on where the last one was.
  */
 import { ByteBuffer } from "./byte-buffer.ts";
-import { ClosedResourceError, DelimiterNotFound, EndOfStream, IncompleteRead, UsageError } from "./errors.ts";
+import {
+  ClosedResourceError,
+  DelimiterNotFound,
+  EndOfStream,
+  IncompleteRead,
+  isEndOfStream,
+  UsageError,
+} from "./errors.ts";
 import { perform } from "./operation.ts";
 import { performShort } from "./short-call.ts";
 import type { ByteReceiveStream, ByteStream } from "./streams.ts";
@@ -180,7 +187,7 @@ export class BufferedByteStream implements ByteStream {
       this.received.append(yield* this.source.receive(Math.max(wanted, defaultMaxBytes)));
       return true;
     } catch (error) {
-      if (error instanceof EndOfStream) return false;
+      if (isEndOfStream(error)) return false;
       throw error;
     }
   }

@@ -95,6 +95,11 @@ export class EndOfStream extends AnyloopError {
   }
 }
 
+/** Whether an error is the end of a stream, of this copy of core or another. */
+export function isEndOfStream(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "END_OF_STREAM";
+}
+
 /** This side was closed, by this program, and then used. */
 export class ClosedResourceError extends AnyloopError {
   override readonly name = "ClosedResourceError";

@@ -1,6 +1,6 @@
 /** Reading a stream to its end, in generator style. */
 import { call } from "./call.ts";
-import { EndOfStream } from "./errors.ts";
+import { isEndOfStream } from "./errors.ts";
 import { operation } from "./operation.ts";
 import type { Receiver } from "./streams.ts";
 import type { Coroutine, Handler, Operation } from "./types.ts";
@@ -14,7 +14,7 @@ const readAll = operation(function* forEach(
     try {
       item = yield* stream.receive();
     } catch (error) {
-      if (error instanceof EndOfStream) return;
+      if (isEndOfStream(error)) return;
       throw error;
     }
     yield* call(body, item);

@@ -30,9 +30,10 @@ class Demand {
     this.send = send;
   }
 
+  /** Wakes all tasks of the source: one that is woken may have nothing more to give. */
   ask(): void {
     this.count++;
-    this.lot.unpark();
+    this.lot.unparkAll();
   }
 
   /** One that asked has an item, or gave up. */
@@ -105,6 +106,7 @@ const emitItem = operation(function* emit(
 });
 
 const produce = operation(function* generate(
+  group: TaskGroup,
   source: AnyFunction,
   send: MemorySendStream<unknown>,
   demand: Demand,
@@ -115,7 +117,10 @@ const produce = operation(function* generate(
     yield* call(source, emit);
   } catch (error) {
     // The reader closed the stream: it wants no more, and that is how the source learns of it.
-    if (!(error instanceof BrokenResourceError && !demand.isWanted)) throw error;
+    if (error instanceof BrokenResourceError && !demand.isWanted) return;
+    // Before the stream is closed: a reader that waits is cancelled, and takes a failure for no end.
+    group.cancel("the source has failed");
+    throw error;
   } finally {
     // Cancelled or not, what the source threw must not be replaced.
     yield* shield(send.close());
@@ -125,7 +130,7 @@ const produce = operation(function* generate(
 function* consume(group: TaskGroup, source: AnyFunction, body: AnyFunction): Coroutine<unknown> {
   const [send, receive] = memoryStream<unknown>();
   const demand = new Demand(send);
-  group.startSoon(produce(source, send, demand), { daemon: true });
+  group.startSoon(produce(group, source, send, demand), { daemon: true });
   return yield* call(body, new GeneratedStream(receive, demand));
 }
 

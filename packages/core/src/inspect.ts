@@ -1,7 +1,7 @@
 /** Looking into a run from inside it. */
-import { type TaskReport, reportOf } from "./blocked.ts";
+import { isStrand, type TaskReport, reportOf } from "./blocked.ts";
 import type { Instrument } from "./instruments.ts";
-import { currentPlace, type Task, TaskStrand } from "./task.ts";
+import { currentPlace, type Task } from "./task.ts";
 import { UsageError } from "./errors.ts";
 
 /**
@@ -10,12 +10,11 @@ import { UsageError } from "./errors.ts";
  */
 export function inspect(task?: Task<unknown>): TaskReport {
   if (task === undefined) return reportOf(currentPlace().run.main);
-  if (!(task instanceof TaskStrand))
-    throw new UsageError("inspect() takes a task, or nothing for the whole run.");
-  return reportOf(task);
+  if (!isStrand(task)) throw new UsageError("inspect() takes a task, or nothing for the whole run.");
+  return reportOf(task.task);
 }
 
-/** Adds an instrument to the current run. */
+/** Adds an instrument to the current run. Adding it again does nothing. */
 export function addInstrument(instrument: Instrument): void {
   currentPlace().run.addInstrument(instrument);
 }

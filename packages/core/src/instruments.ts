@@ -7,7 +7,10 @@ import type { CancelScope } from "./scope.ts";
 import type { RunInfo } from "./run.ts";
 import type { Task } from "./task.ts";
 
-/** Hooks, all optional; called synchronously, so they must be quick and must not wait. From trio's instruments. */
+/**
+ * Hooks, all optional; called synchronously, so they must be quick and must not wait. Those about a step are called as
+ * the task whose step it is. From trio's instruments.
+ */
 export interface Instrument {
   runStarted?(run: RunInfo): void;
   runFinished?(run: RunInfo): void;
@@ -32,9 +35,13 @@ export class Hooks {
     for (const instrument of instruments) this.add(instrument);
   }
 
+  /** Adding one again does nothing. */
   add(instrument: Instrument): void {
-    for (const hook of hookNames)
-      if (instrument[hook] !== undefined) (this.lists[hook] ??= []).push(instrument);
+    for (const hook of hookNames) {
+      const list = this.lists[hook] ?? [];
+      if (instrument[hook] !== undefined && !list.includes(instrument))
+        this.lists[hook] = [...list, instrument];
+    }
   }
 
   remove(instrument: Instrument): void {

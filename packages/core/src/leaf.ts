@@ -4,6 +4,7 @@
  * Invariant: a performance either completes or is cancelled, never both. Once `resume` or `fail` was called the outcome
  * stands; a cancellation that comes later waits for the next operation.
  */
+import { leafBrand } from "./brand.ts";
 import { debug, noteParked } from "./debug.ts";
 import { type Cancelled, UsageError } from "./errors.ts";
 import { OperationBase } from "./operation.ts";
@@ -27,6 +28,10 @@ export abstract class Leaf<T> extends OperationBase<T> implements Waiting {
   protected abstract abort(cancelled: Cancelled): boolean;
 
   protected override get isLeaf(): boolean {
+    return true;
+  }
+
+  get [leafBrand](): true {
     return true;
   }
 

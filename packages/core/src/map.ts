@@ -32,9 +32,20 @@ function iteratorOf(items: Items): Iterator<unknown> | AsyncIterator<unknown> {
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
 }
 
+/**
+ * What the iterator's method gives: a value, a promise or an operation. An async generator runs code of its own that
+ * awaits: called in a frame of this task, it may perform operations, and they are cancelled with the task.
+ */
+function ask(iterator: Iterator<unknown> | AsyncIterator<unknown>, method: "next" | "return"): unknown {
+  const isGenerator = Object.prototype.toString.call(iterator) === "[object AsyncGenerator]";
+  return isGenerator
+    ? fromPromise(() => (iterator as AsyncGenerator)[method](undefined))
+    : iterator[method]?.();
+}
+
 /** Ends an iteration before its end. What it has to clean up is waited for, cancelled or not. */
 function* closeIterator(iterator: Iterator<unknown> | AsyncIterator<unknown>): Coroutine<void> {
-  const closing: unknown = iterator.return?.();
+  const closing = ask(iterator, "return");
   if (isOperation(closing)) yield* shield(closing);
   else if (isThenable(closing)) yield* shield(fromPromise(closing));
 }
@@ -53,7 +64,7 @@ function* startEach(
     for (let index = 0; ; index++) {
       // Room first, item second: an item that was pulled is always worked on.
       const held = permits === undefined ? undefined : yield* permits.acquire();
-      const pulled = iterator.next();
+      const pulled = ask(iterator, "next");
       const next: Iteration = isOperation(pulled)
         ? ((yield* pulled) as Iteration)
         : isThenable(pulled)

@@ -317,6 +317,8 @@ export function perform<This, A extends readonly unknown[], T>(
   body: (this: This, ...args: A) => Coroutine<T>,
   ...args: A
 ): Operation<T> {
+  if (typeof body !== "function")
+    throw new UsageError("perform() takes a generator method: perform(this, this.#method, …).");
   return args.length === 1
     ? new CallOperation<T>(body, self, args[0], undefined)
     : new CallOperation<T>(body, self, undefined, args);

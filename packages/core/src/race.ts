@@ -6,10 +6,10 @@
  * have ended.
  */
 import { startable } from "./body.ts";
+import { isLeaf } from "./brand.ts";
 import { call } from "./call.ts";
 import { isCancelled, UsageError } from "./errors.ts";
 import { operation } from "./operation.ts";
-import { Leaf } from "./leaf.ts";
 import type { Group } from "./task-group.ts";
 import { taskGroup } from "./task-group.ts";
 import { TaskStrand } from "./task.ts";
@@ -59,7 +59,7 @@ class Contestant extends TaskStrand {
   }
 
   private get isDirect(): boolean {
-    return this.frame === undefined && this.iterator instanceof Leaf;
+    return this.frame === undefined && isLeaf(this.iterator);
   }
 
   protected override end(failed: boolean, value: unknown): void {
@@ -104,12 +104,14 @@ export function race<W extends AnyWork>(work: Iterable<W>): Operation<ResultOf<W
 interface Attempts {
   won: boolean;
   value: unknown;
+  /** In the order of the arguments, as those of `Promise.any`. */
   readonly errors: unknown[];
 }
 
 const attempt = operation(function* attempt(
   group: Group,
   work: AnyWork,
+  index: number,
   attempts: Attempts,
 ): Coroutine<void> {
   try {
@@ -120,7 +122,7 @@ const attempt = operation(function* attempt(
     group.cancel("another has succeeded");
   } catch (error) {
     if (isCancelled(error)) throw error;
-    attempts.errors.push(error);
+    attempts.errors[index] = error;
   }
 });
 
@@ -128,7 +130,8 @@ const performAny = operation(function* any(works: readonly AnyWork[]): Coroutine
   const attempts: Attempts = { won: false, value: undefined, errors: [] };
   yield* taskGroup(
     (group) => {
-      for (const work of works) group.startSoon(attempt(group as Group, work, attempts));
+      for (const [index, work] of works.entries())
+        group.startSoon(attempt(group as Group, work, index, attempts));
     },
     { name: "any" },
   );
@@ -141,7 +144,7 @@ const performAny = operation(function* any(works: readonly AnyWork[]): Coroutine
 /**
  * Performs everything at once and gives the first result that is no failure; the others are cancelled. Two may complete
  * in one turn; then the later value is dropped. For operations that take something, use `race`.
- * @throws AggregateError with all errors if everything failed; UsageError for nothing to try.
+ * @throws AggregateError with all errors, in the order of the arguments, if everything failed; UsageError for nothing to try.
  */
 export function any<W extends AnyWork>(work: Iterable<W>): Operation<ResultOf<W>> {
   return performAny(atLeastOne(work, "any")) as Operation<ResultOf<W>>;

@@ -10,7 +10,7 @@ import { startable } from "./body.ts";
 import { DeadlockError, InternalError, NoBackendError, TaskCancelled, UsageError } from "./errors.ts";
 import { Hooks, type Instrument } from "./instruments.ts";
 import { describeBlocked } from "./blocked.ts";
-import { realm } from "./realm.ts";
+import { foreignRealm, realm, refuseForeignRealm } from "./realm.ts";
 import { TaskContexts } from "./task-contexts.ts";
 import { type TaskHome, TaskStrand } from "./task.ts";
 import type { NameOptions, Work } from "./types.ts";
@@ -210,6 +210,7 @@ function assertBackend(backend: unknown): asserts backend is Backend {
  */
 export function run<T>(main: Work<T>, options: RunOptions = {}): Promise<T> {
   return new Promise<unknown>((resolve, reject) => {
+    if (foreignRealm) refuseForeignRealm();
     const backend = options.backend ?? realm.defaultBackend;
     if (backend === undefined) throw new NoBackendError();
     assertBackend(backend);

@@ -9,7 +9,8 @@ import { errorsOf, isCancelled } from "./errors.ts";
 
 /** The real errors of an AggregateError; the cancellation, if there was nothing else; anything else as it is. */
 export function withoutCancellations(error: unknown, place: CancelNode): unknown {
-  if (!(error instanceof AggregateError)) return error;
+  // The usual answers first: a storm of cancellations passes here.
+  if (isCancelled(error) || !(error instanceof AggregateError)) return error;
   const all = errorsOf(error);
   const errors = all.filter((one) => !(isCancelled(one) && place.isWithin(one)));
   if (errors.length === all.length) return error;

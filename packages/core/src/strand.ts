@@ -171,10 +171,13 @@ export abstract class Strand extends CancelNode implements Runnable {
 
   private stepWatched(): void {
     const { hooks, contexts } = this.run;
+    const before = realm.current;
+    realm.current = this;
     hooks?.call("beforeStep", this.task);
     if (contexts === undefined) this.takeStep();
     else contexts.enter(this, () => this.takeStep());
     hooks?.call("afterStep", this.task);
+    realm.current = before;
   }
 
   private advance(): void {

@@ -4,7 +4,7 @@
  * Invariant: an operation on a stream either happened or threw; `EndOfStream` is the orderly end, `ClosedResourceError`
  * means that I closed it, `BrokenResourceError` that the other side is gone.
  */
-import { type Cancelled, EndOfStream } from "./errors.ts";
+import { type Cancelled, isEndOfStream } from "./errors.ts";
 import { Immediate } from "./leaf.ts";
 import { perform } from "./operation.ts";
 import type { Strand } from "./strand.ts";
@@ -71,7 +71,7 @@ function* nextOf<T>(this: Receiver<T>): Coroutine<IteratorResult<T, undefined>> 
   try {
     return { done: false, value: yield* this.receive() };
   } catch (error) {
-    if (error instanceof EndOfStream) return { done: true, value: undefined };
+    if (isEndOfStream(error)) return { done: true, value: undefined };
     throw error;
   }
 }

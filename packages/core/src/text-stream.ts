@@ -1,5 +1,5 @@
 /** Text over bytes: a character that is cut between two pieces is put together again. */
-import { EndOfStream, UsageError } from "./errors.ts";
+import { EndOfStream, isEndOfStream, UsageError } from "./errors.ts";
 import { perform } from "./operation.ts";
 import { type ByteReceiveStream, type ByteStream, type ObjectStream, ReceiveStreamBase } from "./streams.ts";
 import type { Coroutine, Operation } from "./types.ts";
@@ -53,7 +53,7 @@ export class TextStream extends ReceiveStreamBase<string> implements ObjectStrea
       try {
         bytes = yield* this.stream.receive();
       } catch (error) {
-        if (!(error instanceof EndOfStream) || this.hasEnded) throw error;
+        if (!isEndOfStream(error) || this.hasEnded) throw error;
         this.hasEnded = true;
       }
       // At the end the decoder says whether a character was left unfinished.

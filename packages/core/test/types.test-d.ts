@@ -164,5 +164,18 @@ expectType<Operation<number>>()(use(send, () => 1));
 use({}, () => 1);
 expectType<Operation<Response>>()(fromPromise((signal) => fetch("x", { signal })));
 
+// What no value is wanted of gives no function and is no async generator (of others T would be that: see decision 3)
+void taskGroup(function* (group) {
+  // @ts-expect-error a body gives no function
+  yield* group.start(() => () => 1);
+  // @ts-expect-error an async generator is no body
+  yield* group.start(async function* () {
+    yield 1;
+  });
+});
 // @ts-expect-error a body gives no function
-run(() => () => 1, { backend: 1 });
+all([() => () => 1]);
+// @ts-expect-error an async generator is no body
+race([async function* () {}]);
+// @ts-expect-error an async generator is no body
+forEach(receive, async function* () {});

@@ -5,9 +5,11 @@ import {
   any,
   asCompleted,
   type Coroutine,
+  currentTask,
   errorsOf,
   forEach,
   map,
+  moveOnAfter,
   shield,
   sleep,
   sleepForever,
@@ -305,4 +307,43 @@ each(
     expect(yield* deep(500)).toBe(500);
   },
   { seeds: 2 },
+);
+
+eachAsync(
+  "map: an async generator may perform operations, in what it gives and in its clean-up",
+  function* () {
+    const steps: string[] = [];
+    const items = async function* (): AsyncGenerator<number> {
+      const task = currentTask();
+      try {
+        for (let item = 1; item < 4; item++) {
+          await sleep(1);
+          expect(currentTask()).toBe(task);
+          yield item;
+        }
+        await sleepForever();
+      } finally {
+        await shield(sleep(1));
+        steps.push("closed");
+      }
+    };
+    const seen: number[] = [];
+    yield* moveOnAfter(
+      50,
+      map(items(), (item) => void seen.push(item), { limit: 1 }),
+    );
+    expect(seen).toEqual([1, 2, 3]);
+    expect(steps).toEqual(["closed"]);
+
+    const boom = new Error("boom");
+    const failing = map(
+      items(),
+      () => {
+        throw boom;
+      },
+      { limit: 1 },
+    );
+    expect(yield* caught(failing)).toBe(boom);
+    expect(steps).toEqual(["closed", "closed"]);
+  },
 );

@@ -1,17 +1,25 @@
 /** What must not happen to the process, and what happens to a kernel when a run ends in an error. */
 import {
+  asCompleted,
   CancelScope,
   Event,
+  forEach,
   fromPromise,
+  generate,
   InternalError,
   isCancelled,
   map,
+  memoryStream,
   moveOnAfter,
+  perform,
   run,
   sleep,
   sleepForever,
   type Task,
   taskGroup,
+  TaskLocal,
+  UsageError,
+  use,
 } from "@anyloop/core";
 import { checkpoint, type Instrument, suspend } from "@anyloop/core/lowlevel";
 import { kernel, VirtualClock } from "@anyloop/kernel";
@@ -249,3 +257,28 @@ test("a deadline moved by an earlier one of the same turn leaves no timer behind
   await new Promise((resolve) => setTimeout(resolve, 5));
   expect(backend.nextDeadline()).toBe(Infinity);
 });
+
+for (const [name, backend] of backends) {
+  test(`what is no work is refused where it is performed, and the run ends [${name}]`, async () => {
+    for (const bad of [undefined, null, 7, "work", {}, Promise.resolve()] as unknown as (() => void)[]) {
+      const [send, receive] = memoryStream<number>(1);
+      send.sendNowait(1);
+      for (const work of [
+        () => taskGroup(bad),
+        () => moveOnAfter(1, bad),
+        () => map([1], bad),
+        () => use({ close() {} }, bad),
+        () => generate<number, void>(bad, (stream) => forEach(stream, () => {})),
+        () => generate<number, void>(() => {}, bad),
+        () => asCompleted([sleep(0)], bad),
+        () => forEach(receive.clone(), bad),
+        () => new TaskLocal<number>().with(1, bad),
+        () => perform({}, bad as never),
+      ]) {
+        const error = await thrownBy(run(work, { backend: backend() }));
+        expect(error, `${String(bad)}, ${String(work)}`).toBeInstanceOf(UsageError);
+      }
+    }
+    await quiet();
+  });
+}

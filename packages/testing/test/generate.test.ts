@@ -4,10 +4,13 @@ import {
   ClosedResourceError,
   type Coroutine,
   type Emit,
+  EndOfStream,
   Event,
   forEach,
   generate,
+  isCancelled,
   moveOnAfter,
+  shield,
   taskGroup,
 } from "@anyloop/core";
 import { checkpoint } from "@anyloop/core/lowlevel";
@@ -257,4 +260,62 @@ each("generate: cancelled, both sides clean up [trio as_safe_channel_multi_cance
     );
   });
   expect(steps.toSorted()).toEqual(["body", "source"]);
+});
+
+each(
+  "generate: a source that fails cancels the reader that waits, which takes it for no end of the stream",
+  function* () {
+    const boom = new Error("boom");
+    let seen: unknown;
+    const error = yield* caught(
+      generate<number, void>(
+        function* (emit) {
+          yield* emit(1);
+          throw boom;
+        },
+        function* (stream) {
+          yield* stream.receive();
+          seen = yield* caught(stream.receive());
+          yield* checkpoint();
+        },
+      ),
+    );
+    expect(isCancelled(seen)).toBe(true);
+    expect(error).toBe(boom);
+
+    const shielded = yield* caught(
+      generate<number, void>(
+        function* () {
+          yield* checkpoint();
+          throw boom;
+        },
+        function* (stream) {
+          seen = yield* caught(shield(stream.receive()));
+        },
+      ),
+    );
+    expect(seen).toBeInstanceOf(EndOfStream);
+    expect(shielded).toBe(boom);
+  },
+);
+
+each("generate: several tasks of the source give items", function* () {
+  const got: number[] = [];
+  yield* generate<number, void>(
+    (emit) =>
+      taskGroup(function* (group) {
+        for (const start of [0, 10, 20, 30]) {
+          group.startSoon(function* () {
+            yield* emit(start);
+            yield* emit(start + 1);
+          });
+        }
+      }),
+    (stream) =>
+      forEach(stream, function* (item) {
+        got.push(item);
+        yield* checkpoint();
+      }),
+  );
+  expect(got.toSorted((a, b) => a - b)).toEqual([0, 1, 10, 11, 20, 21, 30, 31]);
 });

@@ -110,9 +110,15 @@ each("any gives the first success, and all errors if there is none", function* (
     return 1;
   };
   expect(yield* any([fail("a"), succeed])).toBe(1);
-  const error = yield* caught(any([fail("a"), fail("b")]));
+  const late = function* (): Coroutine<number> {
+    yield* sleep(1);
+    return yield* fail("late")();
+  };
+  const error = yield* caught(any([late, fail("a"), fail("b")]));
   expect(error).toBeInstanceOf(AggregateError);
-  expect((error as AggregateError).errors.map(String).sort()).toEqual(["Error: a", "Error: b"]);
+  const { errors, cause } = error as AggregateError;
+  expect(errors.map(String)).toEqual(["Error: late", "Error: a", "Error: b"]);
+  expect(cause).toBe(errors[0]);
 });
 
 each("cancelled from outside they throw the cancellation, not a result", function* () {
