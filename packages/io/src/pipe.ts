@@ -174,7 +174,9 @@ export class PipeSendStream implements ByteSendStream {
     const { length } = data;
     this.underWay += length;
     // A copy: the caller may reuse its buffer while the system still reads from ours.
-    this.raw.write(Buffer.from(data), () => {
+    this.raw.write(Buffer.from(data), (failure) => {
+      // Told here before it is told as an event: nobody must take it for sent meanwhile.
+      if (failure instanceof Error) this.error ??= failure;
       this.underWay -= length;
       this.change.happened();
     });
@@ -194,7 +196,9 @@ export class PipeSendStream implements ByteSendStream {
       raw.destroy();
       throw error;
     }
-    if (this.error === undefined || this.errorWasTold) return;
+    // The host closes the pipes of a process that has ended, and says so later, if at all.
+    const isLost = this.error !== undefined || (this.underWay > 0 && !raw.writableFinished);
+    if (!isLost || this.errorWasTold) return;
     this.errorWasTold = true;
     throw broken(this.error);
   }
