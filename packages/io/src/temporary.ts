@@ -22,7 +22,7 @@ import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import { OpenFile } from "./file.ts";
 import { Path } from "./path.ts";
 import { type PathLike, pathOf } from "./path-like.ts";
-import { systemCall } from "./system-call.ts";
+import { asSystemError, systemCall } from "./system-call.ts";
 
 export interface TemporaryOptions {
   /** What its name begins with; "anyloop-" if not given. */
@@ -34,7 +34,14 @@ export interface TemporaryOptions {
 const leftOver = new Set<string>();
 
 function removeLeftOver(): void {
-  for (const path of leftOver) rmSync(path, { recursive: true, force: true });
+  for (const path of leftOver) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      // The others go all the same.
+      console.error(asSystemError(error, `remove ${path}`, path));
+    }
+  }
 }
 
 /** From now on this is ours to remove. */
@@ -44,6 +51,8 @@ function adopt(path: string): void {
 }
 
 async function removeAdopted(path: string): Promise<void> {
+  // Removed before: what is there now is somebody else's.
+  if (!leftOver.has(path)) return;
   await rm(path, { recursive: true, force: true });
   leftOver.delete(path);
   if (leftOver.size === 0) process.off("exit", removeLeftOver);
@@ -89,7 +98,8 @@ function placeOf({ prefix = "anyloop-", parent = tmpdir() }: TemporaryOptions): 
       `The prefix ${JSON.stringify(prefix)} names a directory. Give that as \`parent\`, and a name without directories.`,
     );
   }
-  return paths.join(pathOf(parent), prefix);
+  // Absolute: it is found again whatever becomes of the working directory.
+  return paths.resolve(pathOf(parent)) + paths.sep + prefix;
 }
 
 const makeDirectory = operation(function* tempDirectory(
