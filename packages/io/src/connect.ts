@@ -1,13 +1,21 @@
 /** Connecting, to TCP ports and Unix sockets. */
 import { connect as netConnect, type NetConnectOpts, type Socket } from "node:net";
-import { type ByteStream, type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
+import {
+  type ByteStream,
+  type Coroutine,
+  isCancelled,
+  type Operation,
+  operation,
+  UsageError,
+} from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
 import { happyEyeballs, interleave } from "./happy-eyeballs.ts";
 import { resolve } from "./resolve.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { ConnectError } from "./system-error.ts";
-import { type TlsClientOptions, TlsStream } from "./tls-stream.ts";
+import type { TlsClientOptions } from "./tls-options.ts";
+import { TlsStream } from "./tls-stream.ts";
 
 export type TcpStream = SocketStream<InternetAddress>;
 export type UnixStream = SocketStream<string>;
@@ -114,7 +122,14 @@ export function connectTcp(
   return openTls(openTcp(host, port, options), { hostname: host, ...(tls === true ? {} : tls) });
 }
 
-/** Connects to a Unix socket by the path of its file. @throws ConnectError. */
+/** Hosts take an empty path for one that nobody listens on, or for none. */
+export function checkSocketPath(path: string): void {
+  if (typeof path !== "string" || path === "")
+    throw new UsageError("There is no path. Give the one of the socket's file.");
+}
+
+/** Connects to a Unix socket by the path of its file. @throws ConnectError; UsageError for an empty path. */
 export function connectUnix(path: string): Operation<UnixStream> {
+  checkSocketPath(path);
   return openUnix(path);
 }
