@@ -108,15 +108,20 @@ abstract class Mailbox<T>
     return new Receive(this);
   }
 
-  /** Hands a datagram to the system. @throws BrokenResourceError if it does not take it; ClosedResourceError. */
+  /** Hands a datagram to the system. @throws BrokenResourceError if it does not take it; ClosedResourceError; UsageError. */
   send(item: T): Operation<void> {
     return suspendOnHost((waiter: Waiter<void>) => {
       if (this.isClosed) throw new ClosedResourceError();
       // The system has it or not; there is no taking it back.
-      this.transmit(item, (error) => {
+      const done = (error: Error | null): void => {
         if (error === null || error === undefined) waiter.resume();
         else waiter.fail(broken("Sending a datagram failed", error));
-      });
+      };
+      try {
+        this.transmit(item, done);
+      } catch (error) {
+        throw new UsageError(`This datagram cannot be sent: ${(error as Error).message}`, { cause: error });
+      }
     });
   }
 

@@ -1,10 +1,11 @@
 /** Listening, on TCP ports and Unix sockets. */
 import { statSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import { type Coroutine, isCancelled, type Operation, operation, UsageError } from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
-import { connectUnix, socketOptions, tcpStream } from "./connect.ts";
+import { checkSocketPath, connectUnix, socketOptions, tcpStream } from "./connect.ts";
 import { resolve } from "./resolve.ts";
 import { SocketListener } from "./socket-listener.ts";
 import { SocketStream } from "./socket-stream.ts";
@@ -24,6 +25,8 @@ export interface ListenTcpOptions extends ListenUnixOptions {
 }
 
 const everywhere = ["0.0.0.0", "::"] as const;
+/** Systems keep those below for themselves, unless told otherwise. */
+const firstFreePort = 1_024;
 /** A free port of one address may be taken on another; then all try another one. */
 const portTries = 10;
 /** This machine does not have that family. */
@@ -93,13 +96,15 @@ const openTcp = operation(function* listenTcp(
       for (const server of servers) server.close();
       if (isCancelled(error)) throw error;
       if (port === 0 && codeOf(error) === "EADDRINUSE" && tries < portTries) continue;
-      throw new BindError(
-        `Listening on ${hosts.map((name) => showAddress(name, port)).join(", ")} failed`,
-        error,
-      );
+      const names = hosts.map((name) => showAddress(name, port)).join(", ");
+      throw new BindError(`Listening on ${names} failed${needsRights(port, error)}`, error);
     }
   }
 });
+
+function needsRights(port: number, error: unknown): string {
+  return codeOf(error) === "EACCES" && port < firstFreePort ? ": ports below 1024 need more rights" : "";
+}
 
 /** Whether a socket's file was left behind by a program that is no more. */
 function* isLeftBehind(path: string): Coroutine<boolean> {
@@ -119,6 +124,8 @@ function* bindUnix(path: string, backlog: number | undefined): Coroutine<Server>
   try {
     return yield* bind({ path, backlog });
   } catch (error) {
+    // Hosts call a directory that is not there a lack of permission: asked itself, it says ENOENT.
+    if (codeOf(error) === "EACCES") statSync(dirname(path));
     if (codeOf(error) !== "EADDRINUSE" || !(yield* isLeftBehind(path))) throw error;
     unlinkSync(path);
     return yield* bind({ path, backlog });
@@ -148,8 +155,9 @@ export function listenTcp(port: number, options: ListenTcpOptions = {}): Operati
 
 /**
  * Listens on a Unix socket. Closing the listener removes its file; a file that a dead program left behind is replaced.
- * @throws BindError if somebody is listening there, or the file cannot be made.
+ * @throws BindError if somebody is listening there, or the file cannot be made; UsageError for an empty path.
  */
 export function listenUnix(path: string, options: ListenUnixOptions = {}): Operation<UnixListener> {
+  checkSocketPath(path);
   return openUnix(path, options);
 }
