@@ -19,6 +19,7 @@ import {
   type StandardStream,
   titleOf,
 } from "./process.ts";
+import { signalsHaveArrived } from "./signals.ts";
 
 export interface RunProcessOptions {
   readonly cwd?: ProcessOptions["cwd"];
@@ -134,8 +135,10 @@ const performRun = operation(function* runProcess(
 ): Coroutine<CompletedProcess> {
   const work = complete(command, options);
   const completed = yield* options.timeout === undefined ? work : failAfter(options.timeout, work);
-  if (options.check !== false && completed.exitCode !== 0) throw new ProcessFailed(completed);
-  return completed;
+  if (options.check === false || completed.exitCode === 0) return completed;
+  // A terminal gives Ctrl+C to the program and to us, in any order: then we are cancelled, and nothing has failed.
+  yield* signalsHaveArrived();
+  throw new ProcessFailed(completed);
 });
 
 /**
