@@ -25,6 +25,8 @@ export interface ConnectTcpOptions {
   readonly tls?: boolean | TlsClientOptions | undefined;
   /** The IP address of this machine to connect from; the system chooses if not given. */
   readonly localAddress?: string | undefined;
+  /** Milliseconds until the next address of a host is tried beside the first; 250 if not given. */
+  readonly happyEyeballsDelay?: number | undefined;
 }
 
 /** Settings that every socket of ours has. Sends are gathered already; the system must not hold them back once more. */
@@ -66,13 +68,14 @@ export function tcpStream(socket: Socket): TcpStream {
 const openTcp = operation(function* connectTcp(
   host: string,
   port: number,
-  { localAddress }: ConnectTcpOptions,
+  { localAddress, happyEyeballsDelay: delay }: ConnectTcpOptions,
 ): Coroutine<TcpStream> {
   const addresses = interleave(yield* resolve(host, port));
   return yield* happyEyeballs(
     addresses,
     (address) => attempt({ host: address.host, port, localAddress }, tcpStream),
     (errors) => new ConnectError(`Connecting to ${showAddress(host, port)} failed`, errors),
+    { delay },
   );
 });
 
@@ -92,7 +95,7 @@ const openTls = operation(function* connectTls(
 });
 
 /**
- * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after 250 ms, or at
+ * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after a delay, or at
  * once when one fails; the first to answer is given, the others are closed.
  * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host; UsageError for a port that
  * cannot be; with `tls` what `TlsStream.wrap` throws.

@@ -55,6 +55,7 @@ export {
   tempFile,
   TemporaryDirectory,
   TemporaryFile,
+  type TemporaryFileOptions,
   type TemporaryOptions,
 } from "./temporary.ts";
 export { type FileChange, watch, type WatchOptions } from "./watch.ts";

@@ -31,6 +31,11 @@ export interface TemporaryOptions {
   readonly parent?: PathLike | undefined;
 }
 
+export interface TemporaryFileOptions extends TemporaryOptions {
+  /** What its name ends with, such as ".json"; nothing if not given. */
+  readonly suffix?: string | undefined;
+}
+
 const leftOver = new Set<string>();
 
 function removeLeftOver(): void {
@@ -92,12 +97,15 @@ export class TemporaryFile extends OpenFile {
   }
 }
 
+function checkName(what: string, part: string): void {
+  if (part === paths.basename(part)) return;
+  throw new UsageError(
+    `The ${what} ${JSON.stringify(part)} names a directory. Give that as \`parent\`, and a name without directories.`,
+  );
+}
+
 function placeOf({ prefix = "anyloop-", parent = tmpdir() }: TemporaryOptions): string {
-  if (prefix !== paths.basename(prefix)) {
-    throw new UsageError(
-      `The prefix ${JSON.stringify(prefix)} names a directory. Give that as \`parent\`, and a name without directories.`,
-    );
-  }
+  checkName("prefix", prefix);
   // Absolute: it is found again whatever becomes of the working directory.
   return paths.resolve(pathOf(parent)) + paths.sep + prefix;
 }
@@ -113,8 +121,10 @@ const makeDirectory = operation(function* tempDirectory(
   });
 });
 
-const makeFile = operation(function* tempFile(options: TemporaryOptions): Coroutine<TemporaryFile> {
-  const path = `${placeOf(options)}${randomUUID()}`;
+const makeFile = operation(function* tempFile(options: TemporaryFileOptions): Coroutine<TemporaryFile> {
+  const { suffix = "" } = options;
+  checkName("suffix", suffix);
+  const path = `${placeOf(options)}${randomUUID()}${suffix}`;
   return yield* systemCall("make a temporary file", path, async () => {
     const handle = await open(path, "wx+", 0o600);
     adopt(path);
@@ -142,6 +152,6 @@ export function tempDirectory(options: TemporaryOptions = {}): Operation<Tempora
 }
 
 /** Makes a file, open to write and read, that is removed when it is closed; best with `use`. @throws SystemError. */
-export function tempFile(options: TemporaryOptions = {}): Operation<TemporaryFile> {
+export function tempFile(options: TemporaryFileOptions = {}): Operation<TemporaryFile> {
   return makeFile(options);
 }

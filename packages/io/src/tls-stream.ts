@@ -58,7 +58,14 @@ export class TlsStream implements ByteStream {
   }
 
   private static *open(stream: ByteStream, options: WrapOptions): Coroutine<TlsStream> {
-    const tls = new TlsStream(stream, openEngine(options), options.standardCompatible ?? true);
+    let engine: TlsEngine;
+    try {
+      engine = openEngine(options);
+    } catch (error) {
+      yield* stream.close();
+      throw error;
+    }
+    const tls = new TlsStream(stream, engine, options.standardCompatible ?? true);
     try {
       yield* tls.handshake();
     } catch (error) {

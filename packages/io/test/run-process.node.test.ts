@@ -1,4 +1,5 @@
 /** `runProcess`: a program from its start to its end, and what is said of one that fails. */
+import { readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { run, TimeoutError, UsageError } from "@anyloop/core";
 import { kernel } from "@anyloop/kernel";
@@ -53,6 +54,14 @@ each("cwd and env are the program's", function* () {
     env: { PATH: process.env["PATH"], GREETING: "hi" },
   });
   expect(done.text()).toBe("/\nhi\n");
+});
+
+each("stdin is nothing, or what we would read ourselves", function* () {
+  const kindOfInput = ["sh", "-c", "readlink /proc/self/fd/0"] as const;
+  expect((yield* runProcess(kindOfInput)).text()).toBe("/dev/null\n");
+  const { stdout } = yield* runProcess(kindOfInput, { stdin: "inherit" });
+  expect(decode(stdout).trim()).toBe(readlinkSync("/proc/self/fd/0"));
+  expect(yield* caught(runProcess(["cat"], { input: "x", stdin: "inherit" }))).toBeInstanceOf(UsageError);
 });
 
 each("a missing program is a SystemError with code, cause and a sentence", function* () {
