@@ -1,4 +1,5 @@
 /** Listening: who is accepted, what becomes of handlers that fail, and of socket files. */
+import { connect, Server, type Socket } from "node:net";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -277,3 +278,29 @@ each(
   },
   { deno: "it gives no context to the sockets that it accepts" },
 );
+
+each("who comes while the other addresses are still being bound is accepted", function* () {
+  const free = yield* listenTcp(0, localhost);
+  const port = portOf(free);
+  yield* free.close();
+  const { listen: original } = Server.prototype;
+  const listen = vi.spyOn(Server.prototype, "listen");
+  let early: Socket | undefined;
+  listen.mockImplementation(function (this: Server, ...args: unknown[]) {
+    const bind = (): unknown => Reflect.apply(original, this, args);
+    if (listen.mock.calls.length === 1) bind();
+    // The first address is bound; the second waits until somebody has come to the first.
+    else early = connect(port, "127.0.0.1", () => setImmediate(bind));
+    return this;
+  } as typeof original);
+  try {
+    const listener = yield* listenTcp(port, { host: ["127.0.0.1", "127.0.0.2"] });
+    const stream = yield* failAfter(1_000, listener.accept());
+    expect(stream.remoteAddress.port).toBe(early?.localPort);
+    yield* stream.close();
+    yield* listener.close();
+  } finally {
+    listen.mockRestore();
+    early?.destroy();
+  }
+});

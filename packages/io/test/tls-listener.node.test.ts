@@ -7,6 +7,7 @@ import {
   taskGroup,
   UsageError,
 } from "@anyloop/core";
+import type { TlsStream } from "@anyloop/io";
 import {
   CertificateError,
   connectTcp,
@@ -17,7 +18,6 @@ import {
   TlsListener,
   type TlsClientOptions,
   type TlsServerOptions,
-  TlsStream,
 } from "@anyloop/io";
 import { expect } from "vitest";
 import { authority, certificate, key } from "./certificates.ts";
