@@ -18,6 +18,7 @@ import {
   whenBlocked,
 } from "@anyloop/core/lowlevel";
 import { Batch } from "./batch.ts";
+import { checkBytes } from "./byte-arguments.ts";
 
 /** Bytes with which a batch is written at once, and with which, still unwritten, the next `send` waits. */
 const highWaterMark = 65_536;
@@ -127,6 +128,7 @@ export class Outbox {
   }
 
   send(data: Uint8Array): Operation<void> {
+    checkBytes(data);
     return new Send(this, data);
   }
 

@@ -15,7 +15,8 @@ import {
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import type { InternetAddress } from "./address.ts";
-import { defaultMaxBytes, Inbox } from "./inbox.ts";
+import { defaultMaxBytes } from "./byte-arguments.ts";
+import { Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
 import { explain } from "./system-error.ts";
 
@@ -60,7 +61,7 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
    * piece of 64 kB or more. The data is the caller's again afterwards. What a task sent goes out in one write when it
    * blocks or ends; cancelling does not take it back: a piece of 64 kB or more is then read until `flush` or `close` has
    * come back. An error of writing is thrown by the next operation, or by `close`.
-   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError.
+   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError; UsageError for a text.
    */
   send(data: Uint8Array): Operation<void> {
     return this.outbox.send(data);

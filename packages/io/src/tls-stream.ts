@@ -20,7 +20,7 @@ import {
   ResourceGuard,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
-import { checkMaxBytes, defaultMaxBytes } from "./inbox.ts";
+import { checkBytes, checkMaxBytes, defaultMaxBytes } from "./byte-arguments.ts";
 import { explain } from "./system-error.ts";
 import { hostTurnOver, type TlsEngine } from "./tls-engine.ts";
 import { handshakeError } from "./tls-error.ts";
@@ -109,9 +109,10 @@ export class TlsStream implements ByteStream {
 
   /**
    * Encrypts and sends; waits while the transport does. What was encrypted goes out even if the task is cancelled.
-   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError.
+   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError; UsageError for a text.
    */
   send(data: Uint8Array): Operation<void> {
+    checkBytes(data);
     return perform(this, this.doSend, data);
   }
 

@@ -7,6 +7,7 @@ import {
   type Operation,
   sleep,
   taskGroup,
+  UsageError,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import { type SocketStream, type TcpStream } from "@anyloop/io";
@@ -174,6 +175,10 @@ onPair("a large send under way is finished by a cancellation, and refuses a seco
   });
   let received = 0;
   while (received < size) received += (yield* far.receive()).length;
+});
+
+onPair("a text is refused: it would have to be encoded first", function* (near) {
+  expect(() => near.send("text" as unknown as Uint8Array)).toThrow(UsageError);
 });
 
 onPair("an operation may be kept and performed again", function* (near, far) {
