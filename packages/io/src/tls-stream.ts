@@ -254,14 +254,22 @@ export class TlsStream implements ByteStream {
       return;
     }
     this.isClosed = true;
+    const saysGoodbye = this.canSayGoodbye();
     try {
-      if (this.canSayGoodbye()) yield* this.end();
+      if (saysGoodbye) yield* this.end();
     } catch (error) {
-      // The peer is gone already: it needs no word of ours.
-      if (!(error instanceof BrokenResourceError || error instanceof ClosedResourceError)) throw error;
+      if (!isGone(error)) throw error;
     } finally {
       this.engine.destroy();
+      yield* this.closeTransport(saysGoodbye);
+    }
+  }
+
+  private *closeTransport(hasSaidGoodbye: boolean): Coroutine<void> {
+    try {
       yield* this.transport.close();
+    } catch (error) {
+      if (!(hasSaidGoodbye && isGone(error))) throw error;
     }
   }
 
@@ -355,6 +363,11 @@ export class TlsStream implements ByteStream {
   private assertWorking(): void {
     if (this.engine.error !== undefined) throw broken(this.engine.error);
   }
+}
+
+/** The peer is gone already: it needs no word of ours. */
+function isGone(error: unknown): boolean {
+  return error instanceof BrokenResourceError || error instanceof ClosedResourceError;
 }
 
 function broken(cause: Error): BrokenResourceError {
