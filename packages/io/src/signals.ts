@@ -24,17 +24,25 @@ const longestDelay = 2_147_483_647;
 /** In milliseconds: what was sent before has arrived by then. Deno takes 10 for the first signal after it began to listen. */
 const timeToArrive = "Deno" in globalThis ? 50 : 2;
 
-/** Waits until the signals that were sent before have come, in the host's time. */
+/** Calls back once the signals that were sent before have come, in the host's time; gives what ends the waiting. */
+export function afterSignals(callback: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    // After a timer that is late the host has not looked for signals yet; before an immediate it has.
+    immediate = setImmediate(callback);
+  }, timeToArrive);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
+
+/** The same as an operation. */
 export function signalsHaveArrived(): Operation<void> {
   return suspendOnHost((waiter) => {
-    let immediate: NodeJS.Immediate | undefined;
-    const timer = setTimeout(() => {
-      // After a timer that is late the host has not looked for signals yet; before an immediate it has.
-      immediate = setImmediate(() => waiter.resume());
-    }, timeToArrive);
+    const stop = afterSignals(() => waiter.resume());
     return () => {
-      clearTimeout(timer);
-      clearImmediate(immediate);
+      stop();
       return true;
     };
   });

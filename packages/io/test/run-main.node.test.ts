@@ -56,6 +56,18 @@ onPrograms(
   lateOnDeno,
 );
 
+onPrograms(
+  "Ctrl+C in a terminal, which ends worker processes as well, is no failure of those",
+  async (backend) => {
+    const onLine = (line: string, kill: Kill): void => {
+      if (line === "ready") kill("SIGINT", "group");
+    };
+    const ended = await runProgram("ctrl-c.ts", ["with-a-worker", backend], onLine, { hasGroup: true });
+    expect(ended).toEqual({ stdout: "ready\nmain cleaned up\n", stderr: "", exitCode: 130, signal: null });
+  },
+  lateOnDeno,
+);
+
 onPrograms("the second Ctrl+C prints the task tree and ends the process", async (backend) => {
   const ended = await runProgram("ctrl-c.ts", ["stubborn", backend], (line, kill) => {
     if (line === "ready" || line === "cleaning up") kill("SIGINT");

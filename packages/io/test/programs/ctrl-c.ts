@@ -2,7 +2,7 @@
 import { all, isCancelled, shield, sleepForever, taskGroup, use } from "@anyloop/core";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
-import { runMain, runProcess, signals } from "@anyloop/io";
+import { runInProcess, runMain, runProcess, signals } from "@anyloop/io";
 
 const [kind = "", backendName = "kernel"] = process.argv.slice(2);
 const backend = backendName === "native" ? native() : kernel();
@@ -138,6 +138,21 @@ const programs: Record<string, () => Promise<unknown>> = {
         try {
           const one = runProcess(["sh", "-c", "echo ready; exec sleep 60"], { stdout: "inherit" });
           yield* all([one, one, one, one, one, one, one, one]);
+        } finally {
+          console.log("main cleaned up");
+        }
+      },
+      { backend },
+    ),
+  // A worker process is in the same terminal.
+  "with-a-worker": () =>
+    runMain(
+      function* () {
+        try {
+          yield* runInProcess(() => {
+            console.log("ready");
+            for (;;);
+          });
         } finally {
           console.log("main cleaned up");
         }
