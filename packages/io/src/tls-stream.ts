@@ -123,7 +123,9 @@ export class TlsStream implements ByteStream {
 
   /**
    * Ends TLS and waits until the peer has ended it too; the transport goes on without. Gives it, with the bytes that have
-   * already come behind the end of TLS. The TLS stream is closed by this.
+   * already come behind the end of TLS; what came before and was not received is dropped. The TLS stream is closed by this.
+   * Cancelled while it waits, it can be called again.
+   * @throws BrokenResourceError if the connection is cut before (see `standardCompatible`); ClosedResourceError.
    */
   unwrap(): Operation<{ stream: ByteStream; rest: Uint8Array }> {
     return perform(this, this.doUnwrap);

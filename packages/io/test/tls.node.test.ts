@@ -216,6 +216,30 @@ const send = operation(function* send(held: Uint8Array[], data: Uint8Array): Cor
   held.push(data.slice());
 });
 
+each("unwrap can be cancelled, and called again", function* () {
+  const sides = yield* open();
+  const scope = new CancelScope();
+  yield* taskGroup(function* (group) {
+    group.startSoon(scope.run(sides.client.unwrap()));
+    yield* waitAllTasksBlocked();
+    scope.cancel();
+  });
+  expect(scope.cancelledCaught).toBe(true);
+  const [near, far] = yield* all([sides.client.unwrap(), sides.server.unwrap()]);
+  yield* near.stream.send(bytes("plain"));
+  expect(text(yield* far.stream.receive())).toBe("plain");
+  yield* near.stream.close();
+  yield* far.stream.close();
+});
+
+each("unwrap of a connection that is cut is broken", function* () {
+  const sides = yield* open();
+  yield* sides.serverTransport.close();
+  expect(yield* caught(sides.client.unwrap())).toBeInstanceOf(BrokenResourceError);
+  yield* sides.client.close();
+  yield* sides.server.close();
+});
+
 each("a task that receives does not hold up one that sends, nor the other way round", function* () {
   const { client, server: far } = yield* open();
   yield* taskGroup(function* (group) {
