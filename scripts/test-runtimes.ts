@@ -31,6 +31,7 @@ const pinnedNodeOnly = [
   "packages/anyloop/test/{bundle,examples}.node.test.ts",
   "packages/testing/test/vitest/{failing,examples}.node.test.ts",
   "apps/{fetch,dashboard}/test/main.node.test.ts",
+  "apps/echo/test/echo.node.test.ts",
   "apps/pipeline/test/pipeline.node.test.ts",
   "packages/bridge-{redis,nats}/test/*-faults.node.test.ts",
   "packages/bridge-broker/test/broker-examples.node.test.ts",

@@ -76,6 +76,19 @@ const pause = (milliseconds: number): Promise<void> =>
     setTimeout(resolve, milliseconds);
   });
 
+/** What a server says next. */
+function answerOf<T>(child: ChildProcess, name: SubjectName): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void =>
+      reject(new Error(`The server ${JSON.stringify(name)} has ended with code ${String(code)}.`));
+    child.once("exit", onExit);
+    child.once("message", (message) => {
+      child.off("exit", onExit);
+      resolve(message as T);
+    });
+  });
+}
+
 export class Contestant implements AsyncDisposable {
   readonly name: SubjectName;
   readonly rounds: Round[] = [];
@@ -95,7 +108,7 @@ export class Contestant implements AsyncDisposable {
     const child = fork(new URL("./subject-process.ts", import.meta.url), [name, scenario.protocol], {
       execArgv: process.execArgv,
     });
-    const [{ port }] = (await once(child, "message")) as [Listening];
+    const { port } = await answerOf<Listening>(child, name);
     const contestant = new Contestant(name, child, port, scenario);
     contestant.clients = await contestant.connect(scenario.connections);
     return contestant;
@@ -153,9 +166,8 @@ export class Contestant implements AsyncDisposable {
   }
 
   private async usage(): Promise<Usage> {
-    const answer = once(this.child, "message");
+    const answer = answerOf<Usage>(this.child, this.name);
     this.child.send("usage");
-    const [usage] = (await answer) as [Usage];
-    return usage;
+    return await answer;
   }
 }

@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /** The command: reads what is asked for, does it, says how it went. Ctrl+C ends it cleanly, a second one at once. */
-import { type Backend, errorsOf, type Operation, run } from "anyloop";
-import { AnyloopError } from "anyloop";
+import { AnyloopError, errorsOf } from "anyloop";
+import { runMain } from "@anyloop/io";
 import { backends } from "./backends.ts";
 import { type Command, help, parseCommandLine } from "./command-line.ts";
 import { compare, holdIdle } from "./compare.ts";
-import { Interrupted, interruptedExitCode, interruptible } from "./interrupt.ts";
 import { load } from "./load.ts";
 import { comparisonText, loadText } from "./report.ts";
 import { serve } from "./serve.ts";
@@ -17,10 +16,13 @@ async function main(command: Command): Promise<void> {
       console.log(help);
       return;
     case "serve":
-      await runInterruptible(serve({ ...command.options, tell: console.log }), backends[command.backend]());
+      await runMain(serve({ ...command.options, tell: console.log }), {
+        backend: backends[command.backend](),
+      });
       return;
     case "load": {
-      const report = await runInterruptible(load(command.options), backends[command.backend]());
+      const report = await runMain(load(command.options), { backend: backends[command.backend]() });
+      if (report === undefined) return;
       console.log(command.json ? JSON.stringify(report, undefined, 2) : loadText(report));
       return;
     }
@@ -37,17 +39,9 @@ async function main(command: Command): Promise<void> {
   }
 }
 
-function runInterruptible<T>(work: Operation<T>, backend: Backend): Promise<T> {
-  return interruptible((signal) => run(work, { backend, signal }));
-}
-
 /** Says in a line what ended the program; a defect keeps its trace. */
 function explain(error: unknown): number {
   const [first] = errorsOf(error);
-  if (first instanceof Interrupted) {
-    console.error("anyloop-echo: stopped by Ctrl+C.");
-    return interruptedExitCode;
-  }
   if (!(first instanceof UserError || first instanceof AnyloopError)) throw error;
   console.error(`anyloop-echo: ${first.message}`);
   return userErrorExitCode;

@@ -67,10 +67,10 @@ const serveWith = operation(function* serve({ endpoint, security, tell }: ServeO
   const connections = new Connections();
   return yield* use(listener, () =>
     taskGroup(function* (group): Coroutine<never> {
-      tell(`Echoing on ${at}${security === undefined ? "" : " with TLS"}. Ctrl+C ends it.`);
-      group.startSoon(tellConnections(connections, tell));
       const accepting: Listener<ByteStream> =
         security === undefined ? listener : new TlsListener(listener, security);
+      tell(`Echoing on ${at}${security === undefined ? "" : " with TLS"}. Ctrl+C ends it.`);
+      group.startSoon(tellConnections(connections, tell));
       return yield* accepting.serve(connections.echo);
     }),
   );

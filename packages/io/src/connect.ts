@@ -1,13 +1,21 @@
 /** Connecting, to TCP ports and Unix sockets. */
 import { connect as netConnect, type NetConnectOpts, type Socket } from "node:net";
-import { type ByteStream, type Coroutine, isCancelled, type Operation, operation } from "@anyloop/core";
+import {
+  type ByteStream,
+  type Coroutine,
+  isCancelled,
+  type Operation,
+  operation,
+  UsageError,
+} from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
 import { happyEyeballs, interleave } from "./happy-eyeballs.ts";
 import { resolve } from "./resolve.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { ConnectError } from "./system-error.ts";
-import { type TlsClientOptions, TlsStream } from "./tls-stream.ts";
+import type { TlsClientOptions } from "./tls-options.ts";
+import { TlsStream } from "./tls-stream.ts";
 
 export type TcpStream = SocketStream<InternetAddress>;
 export type UnixStream = SocketStream<string>;
@@ -17,6 +25,8 @@ export interface ConnectTcpOptions {
   readonly tls?: boolean | TlsClientOptions | undefined;
   /** The IP address of this machine to connect from; the system chooses if not given. */
   readonly localAddress?: string | undefined;
+  /** Milliseconds until the next address of a host is tried beside the first; 250 if not given. */
+  readonly happyEyeballsDelay?: number | undefined;
 }
 
 /** Settings that every socket of ours has. Sends are gathered already; the system must not hold them back once more. */
@@ -58,13 +68,14 @@ export function tcpStream(socket: Socket): TcpStream {
 const openTcp = operation(function* connectTcp(
   host: string,
   port: number,
-  { localAddress }: ConnectTcpOptions,
+  { localAddress, happyEyeballsDelay: delay }: ConnectTcpOptions,
 ): Coroutine<TcpStream> {
   const addresses = interleave(yield* resolve(host, port));
   return yield* happyEyeballs(
     addresses,
     (address) => attempt({ host: address.host, port, localAddress }, tcpStream),
     (errors) => new ConnectError(`Connecting to ${showAddress(host, port)} failed`, errors),
+    { delay },
   );
 });
 
@@ -84,7 +95,7 @@ const openTls = operation(function* connectTls(
 });
 
 /**
- * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after 250 ms, or at
+ * Connects to a TCP port. A host of several addresses is tried as RFC 8305 says: the next address after a delay, or at
  * once when one fails; the first to answer is given, the others are closed.
  * @throws ConnectError with the errors of all attempts; ResolveError for an unknown host; UsageError for a port that
  * cannot be; with `tls` what `TlsStream.wrap` throws.
@@ -114,7 +125,14 @@ export function connectTcp(
   return openTls(openTcp(host, port, options), { hostname: host, ...(tls === true ? {} : tls) });
 }
 
-/** Connects to a Unix socket by the path of its file. @throws ConnectError. */
+/** Hosts take an empty path for one that nobody listens on, or for none. */
+export function checkSocketPath(path: string): void {
+  if (typeof path !== "string" || path === "")
+    throw new UsageError("There is no path. Give the one of the socket's file.");
+}
+
+/** Connects to a Unix socket by the path of its file. @throws ConnectError; UsageError for an empty path. */
 export function connectUnix(path: string): Operation<UnixStream> {
+  checkSocketPath(path);
   return openUnix(path);
 }

@@ -8,7 +8,8 @@ import {
   type TcpStream,
   type UnixStream,
 } from "./connect.ts";
-import { type TlsClientOptions, TlsStream } from "./tls-stream.ts";
+import type { TlsClientOptions } from "./tls-options.ts";
+import { TlsStream } from "./tls-stream.ts";
 
 /** A TCP port. */
 export function tcp(

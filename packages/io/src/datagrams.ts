@@ -85,6 +85,8 @@ abstract class Mailbox<T>
   readonly raw: Socket;
   readonly kept: Deque<T> = new Deque();
   receiving: Receive<T> | undefined = undefined;
+  /** Tell those who wait for the system to take a datagram that it is closed. */
+  private readonly sending = new Set<() => void>();
   private isClosed = false;
   private error: BrokenResourceError | undefined = undefined;
 
@@ -108,15 +110,25 @@ abstract class Mailbox<T>
     return new Receive(this);
   }
 
-  /** Hands a datagram to the system. @throws BrokenResourceError if it does not take it; ClosedResourceError. */
+  /** Hands a datagram to the system. @throws BrokenResourceError if it does not take it; ClosedResourceError; UsageError. */
   send(item: T): Operation<void> {
     return suspendOnHost((waiter: Waiter<void>) => {
       if (this.isClosed) throw new ClosedResourceError();
       // The system has it or not; there is no taking it back.
-      this.transmit(item, (error) => {
+      const closed = (): void => waiter.fail(new ClosedResourceError());
+      this.sending.add(closed);
+      const done = (error: Error | null): void => {
+        // Closed meanwhile.
+        if (!this.sending.delete(closed)) return;
         if (error === null || error === undefined) waiter.resume();
         else waiter.fail(broken("Sending a datagram failed", error));
-      });
+      };
+      try {
+        this.transmit(item, done);
+      } catch (error) {
+        this.sending.delete(closed);
+        throw new UsageError(`This datagram cannot be sent: ${(error as Error).message}`, { cause: error });
+      }
     });
   }
 
@@ -128,6 +140,11 @@ abstract class Mailbox<T>
       this.receiving = undefined;
       this.raw.close();
       receiving?.fail(new ClosedResourceError());
+      // Hosts forget what was handed to a socket that is closed in the same turn.
+      for (const closed of this.sending) {
+        this.sending.delete(closed);
+        closed();
+      }
     });
   }
 

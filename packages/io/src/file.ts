@@ -23,6 +23,7 @@ import {
   UsageError,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { checkMaxBytes, defaultMaxBytes } from "./byte-arguments.ts";
 import type { FileData } from "./files.ts";
 import { type PathLike, pathOf } from "./path-like.ts";
 import { systemCall } from "./system-call.ts";
@@ -35,8 +36,6 @@ export type FileMode = "r" | "r+" | "w" | "w+" | "wx" | "wx+" | "a" | "a+" | "ax
 
 /** From where `seek` counts. */
 export type SeekOrigin = "start" | "current" | "end";
-
-const defaultMaxBytes = 65_536;
 
 /** Made by `openFile`; close it, best with `use`. One task may use it at a time. */
 export class OpenFile implements ByteReceiveStream, ByteSendStream {
@@ -64,8 +63,7 @@ export class OpenFile implements ByteReceiveStream, ByteSendStream {
 
   /** The next bytes, at most `maxBytes` (default 65 536); none at the end of the file. @throws SystemError, UsageError. */
   read(maxBytes: number = defaultMaxBytes): Operation<Uint8Array> {
-    if (!Number.isInteger(maxBytes) || maxBytes < 1)
-      throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
+    checkMaxBytes(maxBytes);
     return this.alone(this.doRead, maxBytes);
   }
 

@@ -41,8 +41,12 @@ export function appendFile(file: PathLike, data: FileData): Operation<void> {
   return systemCall(`write ${path}`, path, () => fs.appendFile(path, data));
 }
 
+interface StatOptions {
+  readonly followLinks?: boolean;
+}
+
 /** What the system knows about a file; about a symbolic link itself with `{ followLinks: false }`. @throws SystemError. */
-export function stat(file: PathLike, options: { readonly followLinks?: boolean } = {}): Operation<Stats> {
+export function stat(file: PathLike, options: StatOptions = {}): Operation<Stats> {
   const path = pathOf(file);
   const ask = options.followLinks === false ? fs.lstat : fs.stat;
   return systemCall(`look at ${path}`, path, () => ask(path));
@@ -51,13 +55,12 @@ export function stat(file: PathLike, options: { readonly followLinks?: boolean }
 const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 /** The same, or undefined where there is nothing. @throws SystemError. */
-export const statIfPresent: (file: PathLike) => Operation<Stats | undefined> = operation(
-  function* statIfPresent(file: PathLike): Coroutine<Stats | undefined> {
+export const statIfPresent: (file: PathLike, options?: StatOptions) => Operation<Stats | undefined> =
+  operation(function* statIfPresent(file: PathLike, options?: StatOptions): Coroutine<Stats | undefined> {
     try {
-      return yield* stat(file);
+      return yield* stat(file, options);
     } catch (error) {
       if (error instanceof SystemError && absent.has(error.code)) return undefined;
       throw error;
     }
-  },
-);
+  });

@@ -8,14 +8,7 @@
 import type { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation, UsageError } from "@anyloop/core";
 import { HostLeaf, type Strand } from "@anyloop/core/lowlevel";
-
-/** Most bytes that one `receive()` gives. */
-export const defaultMaxBytes = 65_536;
-
-export function checkMaxBytes(maxBytes: number): void {
-  if (Number.isInteger(maxBytes) && maxBytes >= 1) return;
-  throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
-}
+import { checkMaxBytes } from "./byte-arguments.ts";
 
 /** Takes bytes, at once or when some come. Gives them, or, with a target, their number. */
 class Receive extends HostLeaf<unknown> {

@@ -20,13 +20,9 @@ export { resolve } from "./resolve.ts";
 export { AcceptError, type ServeOptions, SocketListener } from "./socket-listener.ts";
 export { SocketStream } from "./socket-stream.ts";
 export { BindError, ConnectError, ModuleError, ResolveError, SystemError } from "./system-error.ts";
-export {
-  CertificateError,
-  type TlsClientOptions,
-  TlsError,
-  type TlsServerOptions,
-  TlsStream,
-} from "./tls-stream.ts";
+export { CertificateError, TlsError } from "./tls-error.ts";
+export type { TlsClientOptions, TlsServerOptions } from "./tls-options.ts";
+export { TlsStream } from "./tls-stream.ts";
 export { tcp, tls, unix } from "./connectables.ts";
 export {
   connectedUdpSocket,
@@ -59,6 +55,7 @@ export {
   tempFile,
   TemporaryDirectory,
   TemporaryFile,
+  type TemporaryFileOptions,
   type TemporaryOptions,
 } from "./temporary.ts";
 export { type FileChange, watch, type WatchOptions } from "./watch.ts";

@@ -1,10 +1,11 @@
 /** Listening, on TCP ports and Unix sockets. */
 import { statSync, unlinkSync } from "node:fs";
-import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
+import { dirname } from "node:path";
+import { type AddressInfo, createServer, type ListenOptions } from "node:net";
 import { type Coroutine, isCancelled, type Operation, operation, UsageError } from "@anyloop/core";
 import { suspendOnHost, type Waiter } from "@anyloop/core/lowlevel";
 import { type InternetAddress, internetAddress, showAddress } from "./address.ts";
-import { connectUnix, socketOptions, tcpStream } from "./connect.ts";
+import { checkSocketPath, connectUnix, socketOptions, tcpStream } from "./connect.ts";
 import { resolve } from "./resolve.ts";
 import { SocketListener } from "./socket-listener.ts";
 import { SocketStream } from "./socket-stream.ts";
@@ -24,19 +25,24 @@ export interface ListenTcpOptions extends ListenUnixOptions {
 }
 
 const everywhere = ["0.0.0.0", "::"] as const;
+/** Systems keep those below for themselves, unless told otherwise. */
+const firstFreePort = 1_024;
 /** A free port of one address may be taken on another; then all try another one. */
 const portTries = 10;
 /** This machine does not have that family. */
 const isAbsent = (error: unknown): boolean => ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(codeOf(error));
 
-function bind(options: ListenOptions): Operation<Server> {
-  return suspendOnHost((waiter: Waiter<Server>) => {
+/** Binds a server for a listener, which has its connections from the first moment on. */
+function bind<Address>(listener: SocketListener<Address>, options: ListenOptions): Operation<void> {
+  return suspendOnHost((waiter: Waiter<void>) => {
     const server = createServer(socketOptions);
+    listener.acceptFrom(server);
     const onError = (error: Error): void => waiter.fail(error);
     server.once("error", onError);
     server.listen({ ...options, exclusive: true }, () => {
       server.off("error", onError);
-      waiter.resume(server);
+      listener.add(server);
+      waiter.resume();
     });
     return () => {
       server.removeAllListeners();
@@ -47,24 +53,23 @@ function bind(options: ListenOptions): Operation<Server> {
   });
 }
 
-/** Binds each address that this machine has; all get the port of the first. Those that were bound are in `servers`. */
+/** Binds each address that this machine has; all get the port of the first. */
 function* bindAll(
-  servers: Server[],
+  listener: TcpListener,
   addresses: readonly InternetAddress[],
   options: ListenOptions,
 ): Coroutine<void> {
   let absent: unknown;
   for (const { host, port } of addresses) {
-    const [first] = servers;
-    const sharedPort = first === undefined ? port : (first.address() as AddressInfo).port;
+    const sharedPort = listener.addresses[0]?.port ?? port;
     try {
-      servers.push(yield* bind({ ...options, host, port: sharedPort, ipv6Only: addresses.length > 1 }));
+      yield* bind(listener, { ...options, host, port: sharedPort, ipv6Only: addresses.length > 1 });
     } catch (error) {
       if (!isAbsent(error)) throw error;
       absent = error;
     }
   }
-  if (servers.length === 0) throw absent;
+  if (listener.addresses.length === 0) throw absent;
 }
 
 function* addressesOf(hosts: readonly string[], port: number): Coroutine<InternetAddress[]> {
@@ -84,22 +89,25 @@ const openTcp = operation(function* listenTcp(
     throw new UsageError("There is no host to listen on. Leave it out to listen on all addresses.");
   const addresses = yield* addressesOf(hosts, port);
   for (let tries = 1; ; tries++) {
-    const servers: Server[] = [];
+    const listener = new SocketListener(tcpStream, (server) =>
+      internetAddress(server.address() as AddressInfo),
+    );
     try {
-      yield* bindAll(servers, addresses, { backlog });
-      const bound = servers.map((server) => internetAddress(server.address() as AddressInfo));
-      return new SocketListener(servers, bound, tcpStream);
+      yield* bindAll(listener, addresses, { backlog });
+      return listener;
     } catch (error) {
-      for (const server of servers) server.close();
+      yield* listener.close();
       if (isCancelled(error)) throw error;
       if (port === 0 && codeOf(error) === "EADDRINUSE" && tries < portTries) continue;
-      throw new BindError(
-        `Listening on ${hosts.map((name) => showAddress(name, port)).join(", ")} failed`,
-        error,
-      );
+      const names = hosts.map((name) => showAddress(name, port)).join(", ");
+      throw new BindError(`Listening on ${names} failed${needsRights(port, error)}`, error);
     }
   }
 });
+
+function needsRights(port: number, error: unknown): string {
+  return codeOf(error) === "EACCES" && port < firstFreePort ? ": ports below 1024 need more rights" : "";
+}
 
 /** Whether a socket's file was left behind by a program that is no more. */
 function* isLeftBehind(path: string): Coroutine<boolean> {
@@ -115,13 +123,15 @@ function* isLeftBehind(path: string): Coroutine<boolean> {
   }
 }
 
-function* bindUnix(path: string, backlog: number | undefined): Coroutine<Server> {
+function* bindUnix(listener: UnixListener, path: string, backlog: number | undefined): Coroutine<void> {
   try {
-    return yield* bind({ path, backlog });
+    yield* bind(listener, { path, backlog });
   } catch (error) {
+    // Hosts call a directory that is not there a lack of permission: asked itself, it says ENOENT.
+    if (codeOf(error) === "EACCES") statSync(dirname(path));
     if (codeOf(error) !== "EADDRINUSE" || !(yield* isLeftBehind(path))) throw error;
     unlinkSync(path);
-    return yield* bind({ path, backlog });
+    yield* bind(listener, { path, backlog });
   }
 }
 
@@ -130,8 +140,12 @@ const openUnix = operation(function* listenUnix(
   { backlog }: ListenUnixOptions,
 ): Coroutine<UnixListener> {
   try {
-    const server = yield* bindUnix(path, backlog);
-    return new SocketListener([server], [path], (socket) => new SocketStream(socket, path, ""));
+    const listener = new SocketListener<string>(
+      (socket) => new SocketStream(socket, path, ""),
+      () => path,
+    );
+    yield* bindUnix(listener, path, backlog);
+    return listener;
   } catch (error) {
     throw isCancelled(error) ? error : new BindError(`Listening on ${path} failed`, error);
   }
@@ -148,8 +162,9 @@ export function listenTcp(port: number, options: ListenTcpOptions = {}): Operati
 
 /**
  * Listens on a Unix socket. Closing the listener removes its file; a file that a dead program left behind is replaced.
- * @throws BindError if somebody is listening there, or the file cannot be made.
+ * @throws BindError if somebody is listening there, or the file cannot be made; UsageError for an empty path.
  */
 export function listenUnix(path: string, options: ListenUnixOptions = {}): Operation<UnixListener> {
+  checkSocketPath(path);
   return openUnix(path, options);
 }

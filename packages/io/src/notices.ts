@@ -12,11 +12,10 @@ import {
   perform,
   shield,
 } from "@anyloop/core";
-import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { checkpointIfCancelled, ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import { Change } from "./change.ts";
-import { ObjectReceiver } from "./object-receiver.ts";
 
-export abstract class Notices<T> extends ObjectReceiver<T> {
+export abstract class Notices<T> extends ReceiveStreamBase<T> {
   /** By what makes two of them the same. */
   protected readonly pending = new Map<string, T>();
   protected readonly change = new Change();

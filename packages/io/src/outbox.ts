@@ -3,8 +3,9 @@
  * goes out in one: when the task blocks or ends, at the end of the drain, or past 64 kB.
  *
  * Invariant: what `send` has accepted goes out in order, whatever becomes of the task; what it has not accepted never
- * does. Once `send` has come back the data is the caller's again: small pieces were copied, and for large ones it waits
- * until the system has them.
+ * does. Nothing that waits for the system comes back as done unless the system has it. Once `send` has come back the data
+ * is the caller's again: small pieces were copied, and for large ones it waits until the system has them; only a
+ * cancellation ends that wait before, and nobody could take the data back from the system then.
  */
 import type { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation } from "@anyloop/core";
@@ -17,10 +18,14 @@ import {
   whenBlocked,
 } from "@anyloop/core/lowlevel";
 import { Batch } from "./batch.ts";
+import { checkBytes } from "./byte-arguments.ts";
 
 /** Bytes with which a batch is written at once, and with which, still unwritten, the next `send` waits. */
 const highWaterMark = 65_536;
 const nothing = new Uint8Array(0);
+
+/** Some runtimes say null where nothing failed. */
+const isFailure = (error: Error | null | undefined): error is Error => error instanceof Error;
 
 /** An operation that waits until the system has everything written so far. */
 interface Writing {
@@ -76,6 +81,7 @@ export class Outbox {
   /** Who waits. */
   writing: Writing | undefined = undefined;
   private readonly socket: Socket;
+  private readonly broke: (error: Error) => void;
   private readonly batch = new Batch();
   private willBeCalled = false;
   /** `write` is called when the task blocks. */
@@ -90,9 +96,14 @@ export class Outbox {
     this.write();
   };
 
-  private readonly onWritten = (): void => {
+  private readonly onWritten = (failure?: Error | null): void => {
     this.willBeCalled = false;
     const { writing } = this;
+    // Told here first, when nothing is under way any more: not because the system has it.
+    if (isFailure(failure)) {
+      this.broke(failure);
+      return;
+    }
     if (writing === undefined) return;
     this.writing = undefined;
     // Asked for by somebody who was cancelled, it may come before what was sent since has gone.
@@ -100,17 +111,24 @@ export class Outbox {
     else this.callWhenWritten(writing);
   };
 
-  private readonly onFinished = (): void => {
+  private readonly onFinished = (failure?: Error | null): void => {
+    if (isFailure(failure)) {
+      this.broke(failure);
+      return;
+    }
     const { writing } = this;
     this.writing = undefined;
     writing?.proceed();
   };
 
-  constructor(socket: Socket) {
+  /** `broke` is told when what was written is lost, and calls `break` and `wake` unless it has before. */
+  constructor(socket: Socket, broke: (error: Error) => void) {
     this.socket = socket;
+    this.broke = broke;
   }
 
   send(data: Uint8Array): Operation<void> {
+    checkBytes(data);
     return new Send(this, data);
   }
 
@@ -135,9 +153,13 @@ export class Outbox {
   /** For a graceful close: as `sendEof` and `flush`, and throws an error that nobody was told of. */
   finish(): Operation<void> {
     return suspendOnHost((waiter) => {
-      if (this.error !== undefined && !this.isReported) throw this.report(this.error);
-      this.end();
-      return this.waitUntilWritten(waiter);
+      if (this.error === undefined) {
+        this.end();
+        return this.waitUntilWritten(waiter);
+      }
+      if (!this.isReported) throw this.report(this.error);
+      waiter.resume();
+      return undefined;
     });
   }
 

@@ -13,20 +13,38 @@ import { type PathLike, pathOf } from "./path-like.ts";
 import { systemCall } from "./system-call.ts";
 import { SystemError } from "./system-error.ts";
 
-type Kind = "isFile" | "isDirectory";
+type Kind = "isFile" | "isDirectory" | "isSymbolicLink";
 
 const isKind = operation(function* isKind(path: string, kind: Kind): Coroutine<boolean> {
-  return (yield* statIfPresent(path))?.[kind]() ?? false;
+  const followLinks = kind !== "isSymbolicLink";
+  return (yield* statIfPresent(path, { followLinks }))?.[kind]() ?? false;
 });
 
 const exists = operation(function* exists(path: string): Coroutine<boolean> {
   return (yield* statIfPresent(path)) !== undefined;
 });
 
-const listDirectory = operation(function* entries(directory: Path): Coroutine<Path[]> {
+const listDirectory = operation(function* entries(directory: Path, recursive: boolean): Coroutine<Path[]> {
   const { path } = directory;
-  const names = yield* systemCall(`list ${path}`, path, () => fs.readdir(path));
+  const names = yield* systemCall(`list ${path}`, path, () => fs.readdir(path, { recursive }));
   return names.sort().map((name) => directory.join(name));
+});
+
+const matching = operation(function* glob(directory: Path, pattern: string): Coroutine<Path[]> {
+  const below = yield* directory.entries({ recursive: true });
+  return below.filter(({ path }) => paths.matchesGlob(paths.relative(directory.path, path), pattern));
+});
+
+const touch = operation(function* touch(path: string): Coroutine<void> {
+  const time = new Date();
+  yield* systemCall(`touch ${path}`, path, async () => {
+    const file = await fs.open(path, "a");
+    try {
+      await file.utimes(time, time);
+    } finally {
+      await file.close();
+    }
+  });
 });
 
 const createDirectory = operation(function* createDirectory(
@@ -151,14 +169,24 @@ export class Path {
     return isKind(this.path, "isDirectory");
   }
 
+  /** Whether it is one itself, wherever it leads. */
+  isSymbolicLink(): Operation<boolean> {
+    return isKind(this.path, "isSymbolicLink");
+  }
+
   /** About a symbolic link itself with `{ followLinks: false }`. */
   stat(options?: { readonly followLinks?: boolean }): Operation<Stats> {
     return stat(this, options);
   }
 
-  /** What is in a directory, in order of name. */
-  entries(): Operation<Path[]> {
-    return listDirectory(this);
+  /** What is in a directory, in order of name; with `{ recursive: true }` what is in those below as well. */
+  entries(options: { readonly recursive?: boolean } = {}): Operation<Path[]> {
+    return listDirectory(this, options.recursive === true);
+  }
+
+  /** What is below a directory and fits a pattern such as `*.txt` or `**\/*.ts`, in order of name. Looks at all there is. */
+  glob(pattern: string): Operation<Path[]> {
+    return matching(this, pattern);
   }
 
   readLink(): Operation<Path> {
@@ -189,6 +217,11 @@ export class Path {
   }
 
   // Changes.
+
+  /** Makes an empty file if there is none; otherwise it was changed now. */
+  touch(): Operation<void> {
+    return touch(this.path);
+  }
 
   /** With `{ recursive: true }` makes what it is in as well, and does nothing if it is there. */
   makeDirectory(options: { readonly recursive?: boolean } = {}): Operation<void> {

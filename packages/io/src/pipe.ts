@@ -15,12 +15,11 @@ import {
   type Operation,
   perform,
   ResourceGuard,
-  UsageError,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { checkBytes, checkMaxBytes, defaultMaxBytes } from "./byte-arguments.ts";
 import { Change } from "./change.ts";
 
-const defaultMaxBytes = 65_536;
 /** Bytes on their way from which on a `send` waits. */
 const muchUnderWay = 65_536;
 
@@ -55,8 +54,7 @@ export class PipeReceiveStream implements ByteReceiveStream {
 
   /** @throws EndOfStream, ClosedResourceError, BrokenResourceError; BusyResourceError; UsageError for `maxBytes` below 1. */
   receive(maxBytes: number = defaultMaxBytes): Operation<Uint8Array> {
-    if (!Number.isInteger(maxBytes) || maxBytes < 1)
-      throw new UsageError(`maxBytes is ${String(maxBytes)}. Give a whole number, 1 or more.`);
+    checkMaxBytes(maxBytes);
     return perform(this, this.doReceive, maxBytes);
   }
 
@@ -137,9 +135,10 @@ export class PipeSendStream implements ByteSendStream {
 
   /**
    * Hands a copy of the bytes over; waits first while much that was sent before is still on its way.
-   * @throws ClosedResourceError; BrokenResourceError once the other side is gone; BusyResourceError.
+   * @throws ClosedResourceError; BrokenResourceError once the other side is gone; BusyResourceError; UsageError for a text.
    */
   send(data: Uint8Array): Operation<void> {
+    checkBytes(data);
     return perform(this, this.doSend, data);
   }
 
@@ -174,7 +173,9 @@ export class PipeSendStream implements ByteSendStream {
     const { length } = data;
     this.underWay += length;
     // A copy: the caller may reuse its buffer while the system still reads from ours.
-    this.raw.write(Buffer.from(data), () => {
+    this.raw.write(Buffer.from(data), (failure) => {
+      // Told here before it is told as an event: nobody must take it for sent meanwhile.
+      if (failure instanceof Error) this.error ??= failure;
       this.underWay -= length;
       this.change.happened();
     });
@@ -194,7 +195,9 @@ export class PipeSendStream implements ByteSendStream {
       raw.destroy();
       throw error;
     }
-    if (this.error === undefined || this.errorWasTold) return;
+    // The host closes the pipes of a process that has ended, and says so later, if at all.
+    const isLost = this.error !== undefined || (this.underWay > 0 && !raw.writableFinished);
+    if (!isLost || this.errorWasTold) return;
     this.errorWasTold = true;
     throw broken(this.error);
   }

@@ -10,13 +10,14 @@ import {
   type ByteReceiveStream,
   type ByteSendStream,
   type Coroutine,
-  fromPromise,
   type Operation,
   operation,
   perform,
   shield,
   UsageError,
 } from "@anyloop/core";
+import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
+import { Change } from "./change.ts";
 import { type PathLike, pathOf } from "./path-like.ts";
 import { PipeReceiveStream, PipeSendStream } from "./pipe.ts";
 import { asSystemError, systemCall } from "./system-call.ts";
@@ -75,7 +76,7 @@ export class Process<O extends ProcessOptions = AllPiped> implements AsyncClosea
   readonly raw: ChildProcess;
   private readonly title: string;
   private readonly killDelay: number;
-  private readonly exited: Promise<ExitStatus>;
+  private readonly change = new Change();
   private status: ExitStatus | undefined = undefined;
 
   /** @internal */
@@ -89,11 +90,9 @@ export class Process<O extends ProcessOptions = AllPiped> implements AsyncClosea
     // Whoever starts it hears of its error; without a listener of ours it would end this process as well.
     raw.on("error", () => {});
     // "close" would wait for whoever inherited the pipes as well.
-    this.exited = new Promise((resolve) => {
-      raw.once("exit", (exitCode, signal) => {
-        this.status = { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
-        resolve(this.status);
-      });
+    raw.once("exit", (exitCode, signal) => {
+      this.status = { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
+      this.change.happened();
     });
   }
 
@@ -108,7 +107,7 @@ export class Process<O extends ProcessOptions = AllPiped> implements AsyncClosea
 
   /** Waits until it has ended. Cancelling stops the waiting alone. Read its output meanwhile, or it may wait for us. */
   wait(): Operation<ExitStatus> {
-    return fromPromise(this.exited);
+    return perform(this, this.doWait);
   }
 
   /** Asks it to end (SIGTERM). Once it has ended, nothing happens. @throws SystemError if that is not permitted. */
@@ -161,9 +160,16 @@ export class Process<O extends ProcessOptions = AllPiped> implements AsyncClosea
     }
   }
 
+  private *doWait(): Coroutine<ExitStatus> {
+    yield* checkpointIfCancelled();
+    while (this.status === undefined) yield* this.change.next();
+    return this.status;
+  }
+
   private *stop(): Coroutine<void> {
     this.terminate();
-    if (yield* fromPromise(this.hasExitedWithin(this.killDelay))) return;
+    yield* this.waitAtMost(this.killDelay);
+    if (this.status !== undefined) return;
     process.emitWarning(
       `${this.title} (process ${String(this.pid)}) did not end within ${String(this.killDelay)} ms of SIGTERM: it is killed.`,
       { type: "AnyloopWarning", code: "ANYLOOP_PROCESS_KILLED" },
@@ -173,14 +179,17 @@ export class Process<O extends ProcessOptions = AllPiped> implements AsyncClosea
   }
 
   /** In the host's time: the process knows no other, whatever clock the run has. */
-  private async hasExitedWithin(milliseconds: number): Promise<boolean> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, milliseconds, false);
-    });
-    const hasExited = await Promise.race([this.exited.then(() => true), late]);
-    clearTimeout(timer);
-    return hasExited;
+  private *waitAtMost(milliseconds: number): Coroutine<void> {
+    const limit = { isOver: false };
+    const timer = setTimeout(() => {
+      limit.isOver = true;
+      this.change.happened();
+    }, milliseconds);
+    try {
+      while (this.status === undefined && !limit.isOver) yield* this.change.next();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

@@ -12,7 +12,9 @@ const highestPort = 65_535;
 function checkAddress(host: string, port: number): void {
   if (host === "") throw new UsageError("The host is empty. Give a name or an IP address.");
   if (Number.isInteger(port) && port >= 0 && port <= highestPort) return;
-  throw new UsageError(`The port is ${String(port)}. Give a whole number from 0 to ${String(highestPort)}.`);
+  // A text that looks like a number is none.
+  const given = typeof port === "number" ? String(port) : JSON.stringify(port);
+  throw new UsageError(`The port is ${given}. Give a whole number from 0 to ${String(highestPort)}.`);
 }
 
 /**

@@ -20,6 +20,7 @@ import {
 } from "@anyloop/core";
 import { suspendOnHost } from "@anyloop/core/lowlevel";
 import { bodyOf, type Outcome, performCall } from "./callback.ts";
+import { afterSignals } from "./signals.ts";
 import { type UnsentPort, unsentPort } from "./thread-channel.ts";
 import { type ModuleFunction, type Travelling, travelling } from "./travel.ts";
 import { startProcess, startThread } from "./worker-link.ts";
@@ -154,14 +155,20 @@ class WorkerCall {
     try {
       return await Promise.race([ended, aborted]);
     } catch (error) {
+      // A terminal gives Ctrl+C to worker processes and to us, in any order.
+      if (this.mayEndBySignal(error)) await new Promise<void>((resolve) => void afterSignals(resolve));
       throw signal.aborted && this.isEcho(error) ? signal.reason : error;
     }
+  }
+
+  private mayEndBySignal(error: unknown): boolean {
+    return this.pool === processes && error instanceof BrokenResourceError;
   }
 
   /** Whether an error only says that we were cancelled: ours that comes back from a callback, or what ended the worker. */
   private isEcho(error: unknown): boolean {
     if ((error as { code?: unknown } | undefined)?.code === "CANCELLED") return true;
-    return this.cancel === "terminate" && error instanceof BrokenResourceError;
+    return error instanceof BrokenResourceError && (this.cancel === "terminate" || this.pool === processes);
   }
 
   private onCall(

@@ -10,6 +10,7 @@ import {
   failAfter,
   type Operation,
   operation,
+  UsageError,
 } from "@anyloop/core";
 import {
   type Command,
@@ -19,6 +20,7 @@ import {
   type StandardStream,
   titleOf,
 } from "./process.ts";
+import { signalsHaveArrived } from "./signals.ts";
 
 export interface RunProcessOptions {
   readonly cwd?: ProcessOptions["cwd"];
@@ -26,6 +28,8 @@ export interface RunProcessOptions {
   readonly killDelay?: ProcessOptions["killDelay"];
   /** What it reads on its standard input, text as UTF-8; nothing if not given. */
   readonly input?: string | Uint8Array | undefined;
+  /** Without `input`: `"inherit"` lets it read what we would, as a program that asks questions does. */
+  readonly stdin?: "inherit" | "ignore" | undefined;
   /** `"pipe"` (default) captures it. */
   readonly stdout?: StandardStream | undefined;
   /** `"pipe"` (default) captures it. */
@@ -117,7 +121,7 @@ const complete = operation(function* complete(
   options: RunProcessOptions,
 ): Coroutine<CompletedProcess> {
   const { cwd, env, killDelay, input, stdout, stderr } = options;
-  const stdin = input === undefined ? "ignore" : "pipe";
+  const stdin = input === undefined ? (options.stdin ?? "ignore") : "pipe";
   const child = yield* openProcess(command, { cwd, env, killDelay, stdin, stdout, stderr });
   let captured: readonly [Uint8Array, Uint8Array, void];
   try {
@@ -128,14 +132,22 @@ const complete = operation(function* complete(
   return new CompletedProcess(command, child.exitStatus as ExitStatus, captured[0], captured[1]);
 });
 
+function checkInput({ input, stdin }: RunProcessOptions): void {
+  if (input === undefined || stdin === undefined) return;
+  throw new UsageError("What it reads is either input or what stdin says. Give one of them.");
+}
+
 const performRun = operation(function* runProcess(
   command: Command,
   options: RunProcessOptions,
 ): Coroutine<CompletedProcess> {
+  checkInput(options);
   const work = complete(command, options);
   const completed = yield* options.timeout === undefined ? work : failAfter(options.timeout, work);
-  if (options.check !== false && completed.exitCode !== 0) throw new ProcessFailed(completed);
-  return completed;
+  if (options.check === false || completed.exitCode === 0) return completed;
+  // A terminal gives Ctrl+C to the program and to us, in any order: then we are cancelled, and nothing has failed.
+  yield* signalsHaveArrived();
+  throw new ProcessFailed(completed);
 });
 
 /**
@@ -149,7 +161,8 @@ const performRun = operation(function* runProcess(
  * console.log(sorted.text().trim().split("\n")); // [ 'a', 'b' ]
  * ```
  *
- * @throws ProcessFailed unless `check` is false; TimeoutError; SystemError if it cannot be started.
+ * @throws ProcessFailed unless `check` is false; TimeoutError; SystemError if it cannot be started; UsageError for options
+ * that cannot be.
  */
 export function runProcess(command: Command, options: RunProcessOptions = {}): Operation<CompletedProcess> {
   return performRun(command, options);

@@ -6,7 +6,8 @@
  * so a signal that comes at the last moment is not lost. From trio's `open_signal_receiver`.
  */
 import { constants } from "node:os";
-import { type Coroutine, fromPromise, type ObjectReceiveStream, UsageError } from "@anyloop/core";
+import { type Coroutine, type ObjectReceiveStream, type Operation, UsageError } from "@anyloop/core";
+import { suspendOnHost } from "@anyloop/core/lowlevel";
 import { Notices } from "./notices.ts";
 
 type Signal = NodeJS.Signals;
@@ -22,6 +23,30 @@ const actions = new Map<Action, readonly Signal[]>();
 const longestDelay = 2_147_483_647;
 /** In milliseconds: what was sent before has arrived by then. Deno takes 10 for the first signal after it began to listen. */
 const timeToArrive = "Deno" in globalThis ? 50 : 2;
+
+/** Calls back once the signals that were sent before have come, in the host's time; gives what ends the waiting. */
+export function afterSignals(callback: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    // After a timer that is late the host has not looked for signals yet; before an immediate it has.
+    immediate = setImmediate(callback);
+  }, timeToArrive);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
+
+/** The same as an operation. */
+export function signalsHaveArrived(): Operation<void> {
+  return suspendOnHost((waiter) => {
+    const stop = afterSignals(() => waiter.resume());
+    return () => {
+      stop();
+      return true;
+    };
+  });
+}
 
 function isReceived(signal: Signal): boolean {
   for (const receiver of receivers) if (receiver.signals.includes(signal)) return true;
@@ -71,11 +96,7 @@ class SignalReceiver extends Notices<Signal> {
   }
 
   protected *release(): Coroutine<void> {
-    // After a timer that is late the host has not looked for signals yet; before an immediate it has.
-    const arrived = new Promise<void>((resolve) => {
-      setTimeout(() => setImmediate(resolve), timeToArrive);
-    });
-    yield* fromPromise(arrived);
+    yield* signalsHaveArrived();
     for (const signal of this.signals) process.off(signal, this.onSignal);
     receivers.delete(this);
     for (const signal of this.pending.values()) passOn(signal);

@@ -42,10 +42,10 @@ const patience = 100;
 const isExhausted = ({ code }: SystemError): boolean => code === "EMFILE" || code === "ENFILE";
 
 export class SocketListener<Address> implements Listener<SocketStream<Address>> {
-  /** What it listens on. Several addresses have one port. */
-  readonly addresses: readonly Address[];
-  /** The runtime's own servers, one for each address. */
-  readonly raw: readonly Server[];
+  private readonly wrap: (socket: Socket) => SocketStream<Address>;
+  private readonly addressOf: (server: Server) => Address;
+  private readonly servers: Server[] = [];
+  private readonly bound: Address[] = [];
   private readonly arrived = new Deque<SocketStream<Address>>();
   private error: AcceptError | undefined = undefined;
   private waiter: Waiter<SocketStream<Address>> | undefined = undefined;
@@ -71,21 +71,38 @@ export class SocketListener<Address> implements Listener<SocketStream<Address>> 
     return true;
   };
 
-  /** Takes over servers that listen. */
-  constructor(
-    raw: readonly Server[],
-    addresses: readonly Address[],
-    wrap: (socket: Socket) => SocketStream<Address>,
-  ) {
-    this.raw = raw;
-    this.addresses = addresses;
-    for (const server of raw) {
-      server.on("connection", (socket: Socket) => {
-        adoptContext(socket);
-        this.arrive(wrap(socket));
-      });
-      server.on("error", (error) => this.fail(new AcceptError("Accepting a connection failed", error)));
-    }
+  /** @internal */
+  constructor(wrap: (socket: Socket) => SocketStream<Address>, addressOf: (server: Server) => Address) {
+    this.wrap = wrap;
+    this.addressOf = addressOf;
+  }
+
+  /** What it listens on. Several addresses have one port. */
+  get addresses(): readonly Address[] {
+    return this.bound;
+  }
+
+  /** The runtime's own servers, one for each address. */
+  get raw(): readonly Server[] {
+    return this.servers;
+  }
+
+  /**
+   * Takes the connections of a server that is about to listen: some may come before anybody else knows that it does.
+   * @internal
+   */
+  acceptFrom(server: Server): void {
+    server.on("connection", (socket: Socket) => {
+      adoptContext(socket);
+      this.arrive(this.wrap(socket));
+    });
+  }
+
+  /** The server listens. @internal */
+  add(server: Server): void {
+    this.servers.push(server);
+    this.bound.push(this.addressOf(server));
+    server.on("error", (error) => this.fail(new AcceptError("Accepting a connection failed", error)));
   }
 
   /**
@@ -167,7 +184,7 @@ export class SocketListener<Address> implements Listener<SocketStream<Address>> 
   private closeNow(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    for (const server of this.raw) server.close();
+    for (const server of this.servers) server.close();
     for (let stream = this.arrived.shift(); stream !== undefined; stream = this.arrived.shift()) {
       stream.raw.destroy();
     }

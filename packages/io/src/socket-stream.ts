@@ -15,7 +15,8 @@ import {
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import type { InternetAddress } from "./address.ts";
-import { defaultMaxBytes, Inbox } from "./inbox.ts";
+import { defaultMaxBytes } from "./byte-arguments.ts";
+import { Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
 import { explain } from "./system-error.ts";
 
@@ -35,10 +36,10 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
     this.raw = raw;
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
-    this.outbox = new Outbox(raw);
+    this.outbox = new Outbox(raw, (error) => this.broke(error, true));
     this.inbox = new Inbox(raw);
     raw.on("end", () => this.inbox.finish(() => new EndOfStream()));
-    raw.on("error", (error) => this.broke(error));
+    raw.on("error", (error: NodeJS.ErrnoException) => this.broke(error, error.syscall === "write"));
     raw.on("close", () => this.closedByRuntime());
   }
 
@@ -58,8 +59,9 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
   /**
    * Hands data over and comes back at once while little is under way; waits while 64 kB are, and until the system has a
    * piece of 64 kB or more. The data is the caller's again afterwards. What a task sent goes out in one write when it
-   * blocks or ends; cancelling does not take it back. An error of writing is thrown by the next operation, or by `close`.
-   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError.
+   * blocks or ends; cancelling does not take it back: a piece of 64 kB or more is then read until `flush` or `close` has
+   * come back. An error of writing is thrown by the next operation, or by `close`.
+   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError; UsageError for a text.
    */
   send(data: Uint8Array): Operation<void> {
     return this.outbox.send(data);
@@ -88,12 +90,12 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
     return this.close();
   }
 
-  private broke(error: NodeJS.ErrnoException): void {
+  private broke(error: Error, isFromWriting: boolean): void {
     if (this.isBroken) return;
     this.isBroken = true;
     const broken = new BrokenResourceError(explain("The connection broke", error), { cause: error });
     // Both halves know before a task goes on that may use either.
-    this.outbox.break(broken, error.syscall === "write");
+    this.outbox.break(broken, isFromWriting);
     this.inbox.finish(() => this.outbox.report(broken));
     this.outbox.wake();
   }
@@ -101,7 +103,7 @@ export class SocketStream<Address = InternetAddress | string> implements ByteStr
   /** Both directions have ended, or somebody has destroyed `raw`. */
   private closedByRuntime(): void {
     if (!this.isClosed && !(this.raw.readableEnded && this.raw.writableFinished)) {
-      this.broke(new Error("The socket was destroyed."));
+      this.broke(new Error("The socket was destroyed."), false);
     }
   }
 

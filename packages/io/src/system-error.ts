@@ -36,7 +36,7 @@ export class ConnectError extends SystemError {
   }
 }
 
-/** An address could not be bound: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, … */
+/** An address could not be bound: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `ENOENT`, … */
 export class BindError extends SystemError {
   override readonly name = "BindError";
 }
@@ -62,7 +62,7 @@ const certificateWanted = "The server wants a certificate of its client. Pass ke
 /** What it means, and what a person can do about it. */
 const advice: Readonly<Record<string, string>> = {
   E2BIG: "The arguments are too long.",
-  EACCES: "Permission was denied: check who owns it and its mode. Ports below 1024 need more rights.",
+  EACCES: "Permission was denied: check who owns it and its mode.",
   EADDRINUSE:
     "Another program is using this address. End it, or take another one (port 0 takes a free port).",
   EADDRNOTAVAIL: "This machine does not have that address.",

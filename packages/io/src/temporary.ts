@@ -22,7 +22,7 @@ import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import { OpenFile } from "./file.ts";
 import { Path } from "./path.ts";
 import { type PathLike, pathOf } from "./path-like.ts";
-import { systemCall } from "./system-call.ts";
+import { asSystemError, systemCall } from "./system-call.ts";
 
 export interface TemporaryOptions {
   /** What its name begins with; "anyloop-" if not given. */
@@ -31,10 +31,22 @@ export interface TemporaryOptions {
   readonly parent?: PathLike | undefined;
 }
 
+export interface TemporaryFileOptions extends TemporaryOptions {
+  /** What its name ends with, such as ".json"; nothing if not given. */
+  readonly suffix?: string | undefined;
+}
+
 const leftOver = new Set<string>();
 
 function removeLeftOver(): void {
-  for (const path of leftOver) rmSync(path, { recursive: true, force: true });
+  for (const path of leftOver) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      // The others go all the same.
+      console.error(asSystemError(error, `remove ${path}`, path));
+    }
+  }
 }
 
 /** From now on this is ours to remove. */
@@ -44,6 +56,8 @@ function adopt(path: string): void {
 }
 
 async function removeAdopted(path: string): Promise<void> {
+  // Removed before: what is there now is somebody else's.
+  if (!leftOver.has(path)) return;
   await rm(path, { recursive: true, force: true });
   leftOver.delete(path);
   if (leftOver.size === 0) process.off("exit", removeLeftOver);
@@ -83,13 +97,17 @@ export class TemporaryFile extends OpenFile {
   }
 }
 
+function checkName(what: string, part: string): void {
+  if (part === paths.basename(part)) return;
+  throw new UsageError(
+    `The ${what} ${JSON.stringify(part)} names a directory. Give that as \`parent\`, and a name without directories.`,
+  );
+}
+
 function placeOf({ prefix = "anyloop-", parent = tmpdir() }: TemporaryOptions): string {
-  if (prefix !== paths.basename(prefix)) {
-    throw new UsageError(
-      `The prefix ${JSON.stringify(prefix)} names a directory. Give that as \`parent\`, and a name without directories.`,
-    );
-  }
-  return paths.join(pathOf(parent), prefix);
+  checkName("prefix", prefix);
+  // Absolute: it is found again whatever becomes of the working directory.
+  return paths.resolve(pathOf(parent)) + paths.sep + prefix;
 }
 
 const makeDirectory = operation(function* tempDirectory(
@@ -103,8 +121,10 @@ const makeDirectory = operation(function* tempDirectory(
   });
 });
 
-const makeFile = operation(function* tempFile(options: TemporaryOptions): Coroutine<TemporaryFile> {
-  const path = `${placeOf(options)}${randomUUID()}`;
+const makeFile = operation(function* tempFile(options: TemporaryFileOptions): Coroutine<TemporaryFile> {
+  const { suffix = "" } = options;
+  checkName("suffix", suffix);
+  const path = `${placeOf(options)}${randomUUID()}${suffix}`;
   return yield* systemCall("make a temporary file", path, async () => {
     const handle = await open(path, "wx+", 0o600);
     adopt(path);
@@ -132,6 +152,6 @@ export function tempDirectory(options: TemporaryOptions = {}): Operation<Tempora
 }
 
 /** Makes a file, open to write and read, that is removed when it is closed; best with `use`. @throws SystemError. */
-export function tempFile(options: TemporaryOptions = {}): Operation<TemporaryFile> {
+export function tempFile(options: TemporaryFileOptions = {}): Operation<TemporaryFile> {
   return makeFile(options);
 }

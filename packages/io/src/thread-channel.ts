@@ -16,9 +16,14 @@ import {
   perform,
   UsageError,
 } from "@anyloop/core";
-import { checkpointIfCancelled, closing, HostLeaf, type Strand } from "@anyloop/core/lowlevel";
+import {
+  checkpointIfCancelled,
+  closing,
+  HostLeaf,
+  ReceiveStreamBase,
+  type Strand,
+} from "@anyloop/core/lowlevel";
 import { type ChannelEnd, openChannelEnd } from "./channel-end.ts";
-import { ObjectReceiver } from "./object-receiver.ts";
 
 /** Our end of a channel. */
 export interface ThreadStream<in Sent, out Received>
@@ -160,7 +165,7 @@ class Receive extends Turn<unknown> {
 }
 
 class ThreadStreamEnd<Sent, Received>
-  extends ObjectReceiver<Received>
+  extends ReceiveStreamBase<Received>
   implements ThreadStream<Sent, Received>
 {
   readonly end: ChannelEnd;

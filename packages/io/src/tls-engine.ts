@@ -9,6 +9,7 @@ import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { hostTurn, suspendOnHost } from "@anyloop/core/lowlevel";
 import type { Operation } from "@anyloop/core";
+import { Change } from "./change.ts";
 
 const headerLength = 5;
 const applicationData = 23;
@@ -40,8 +41,8 @@ class Wire extends Duplex {
 
 export class TlsEngine {
   readonly socket: TLSSocket;
-  /** Called after anything here has changed. */
-  readonly watchers: Set<() => void> = new Set();
+  /** Happens after anything here has changed. */
+  readonly change: Change = new Change();
   isSecure = false;
   /** The peer has said that nothing more comes. */
   hasPeerEnded = false;
@@ -166,25 +167,13 @@ export class TlsEngine {
     this.wire.destroy();
   }
 
-  /** Waits for the next change. */
-  change(): Operation<void> {
-    return suspendOnHost((waiter) => {
-      const watcher = (): void => {
-        this.watchers.delete(watcher);
-        waiter.resume();
-      };
-      this.watchers.add(watcher);
-      return () => this.watchers.delete(watcher);
-    });
-  }
-
   /** Tells whoever waits, but not in the stack of TLS, in which nobody must use it. */
   changed(): void {
-    if (this.isQuiet || this.willTell || this.watchers.size === 0) return;
+    if (this.isQuiet || this.willTell || !this.change.isWatched) return;
     this.willTell = true;
     queueMicrotask(() => {
       this.willTell = false;
-      for (const watcher of Array.from(this.watchers)) watcher();
+      this.change.happened();
     });
   }
 }

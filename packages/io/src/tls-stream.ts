@@ -4,16 +4,7 @@
  * Invariant: encrypted bytes go out in the order in which they were made, whichever task sends them; those that a
  * cancelled task could not send are sent by the next operation. Only one task at a time reads from the transport.
  */
-import { isIP } from "node:net";
-import type { Duplex } from "node:stream";
-import {
-  connect,
-  createSecureContext,
-  type DetailedPeerCertificate,
-  type SecureContext,
-  type SecureContextOptions,
-  TLSSocket,
-} from "node:tls";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import {
   BrokenResourceError,
   type ByteStream,
@@ -29,103 +20,16 @@ import {
   ResourceGuard,
 } from "@anyloop/core";
 import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
-import { checkMaxBytes, defaultMaxBytes } from "./inbox.ts";
-import { codeOf, explain, SystemError } from "./system-error.ts";
-import { hostTurnOver, TlsEngine } from "./tls-engine.ts";
-
-/** Keys, certificates and what else `tls.createSecureContext` takes, and: */
-interface TlsOptions extends SecureContextOptions {
-  /** Names of the protocols to speak over TLS, best first (ALPN): `["h2", "http/1.1"]`. */
-  readonly alpn?: readonly string[] | undefined;
-  /**
-   * Whether the end of the stream must be said in TLS (default): then a connection that is cut is told from one that was
-   * ended, by a BrokenResourceError. Some protocols (HTTP) know themselves, and their servers leave it out: `false`.
-   */
-  readonly standardCompatible?: boolean | undefined;
-}
-
-export interface TlsClientOptions extends TlsOptions {
-  /** The name that the server's certificate must have; sent to the server too. */
-  readonly hostname?: string | undefined;
-  /** `false` takes any certificate: the connection is secret, but nobody knows with whom. */
-  readonly verify?: boolean | undefined;
-}
-
-/** A server needs `key` and `cert`, or `pfx`. It asks its clients for no certificate. */
-export type TlsServerOptions = TlsOptions;
-
-/** TLS could not be agreed on. `code` is the one of the runtime. */
-export class TlsError extends SystemError {
-  override readonly name: string = "TlsError";
-}
-
-/** The other side's certificate was not accepted: `DEPTH_ZERO_SELF_SIGNED_CERT`, `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID`, … */
-export class CertificateError extends TlsError {
-  override readonly name = "CertificateError";
-}
+import { checkBytes, checkMaxBytes, defaultMaxBytes } from "./byte-arguments.ts";
+import { explain } from "./system-error.ts";
+import { hostTurnOver, type TlsEngine } from "./tls-engine.ts";
+import { handshakeError } from "./tls-error.ts";
+import { openEngine, type WrapOptions } from "./tls-options.ts";
 
 /** Turns of the host in which TLS tells what the last bytes meant: one on Node and Bun, more on Deno. */
 const lastTurns = 4;
 /** Milliseconds for telling the other side why the handshake failed. */
 const alertPatience = 1_000;
-const isAboutCertificate = (code: string): boolean =>
-  /CERT|SIGNED|ISSUER|CRL|HOSTNAME|UNABLE_TO_VERIFY/.test(code) && !code.includes("ALERT");
-
-/** Reading keys and certificates takes longer than all else: once for each options object. */
-const contexts = new WeakMap<object, SecureContext>();
-
-function contextOf(options: TlsOptions): SecureContext {
-  let context = contexts.get(options);
-  if (context === undefined) {
-    context = createSecureContext(options);
-    contexts.set(options, context);
-  }
-  return context;
-}
-
-function clientSocket(options: TlsClientOptions): (wire: Duplex) => TLSSocket {
-  const { hostname, alpn, verify } = options;
-  const secureContext = contextOf(options);
-  return (wire) =>
-    connect({
-      // Deno knows no secure contexts, and takes keys and certificates from here.
-      ...options,
-      secureContext,
-      socket: wire,
-      // What is checked, and what is sent; an address cannot be sent.
-      host: hostname,
-      servername: hostname === undefined || isIP(hostname) !== 0 ? undefined : hostname,
-      ALPNProtocols: alpn === undefined ? undefined : [...alpn],
-      rejectUnauthorized: verify ?? true,
-    });
-}
-
-function serverSocket(options: TlsServerOptions): (wire: Duplex) => TLSSocket {
-  const secureContext = contextOf(options);
-  const { alpn } = options;
-  return (wire) =>
-    new TLSSocket(wire, {
-      ...options,
-      isServer: true,
-      secureContext,
-      ALPNProtocols: alpn === undefined ? undefined : [...alpn],
-    });
-}
-
-type WrapOptions =
-  | ({ readonly serverSide?: false | undefined } & TlsClientOptions)
-  | ({ readonly serverSide: true } & TlsServerOptions);
-
-function openEngine(options: WrapOptions): TlsEngine {
-  try {
-    return options.serverSide === true
-      ? new TlsEngine(serverSocket(options), "secure")
-      : new TlsEngine(clientSocket(options), "secureConnect");
-  } catch (error) {
-    throw new TlsError("The TLS options cannot be used", error);
-  }
-}
-
 export class TlsStream implements ByteStream {
   /** What TLS runs over. */
   readonly transport: ByteStream;
@@ -146,14 +50,22 @@ export class TlsStream implements ByteStream {
 
   /**
    * Shakes hands over a stream, as its client or, with `serverSide`, as its server. If it fails the stream is closed.
-   * @throws CertificateError; TlsError if the sides cannot agree, or for options that cannot be; BrokenResourceError.
+   * @throws CertificateError; TlsError if the sides cannot agree, or for keys and certificates that cannot be used;
+   * UsageError for a client without `hostname`, or a server without a certificate; BrokenResourceError.
    */
   static wrap(stream: ByteStream, options: WrapOptions = {}): Operation<TlsStream> {
     return perform(undefined, TlsStream.open, stream, options);
   }
 
   private static *open(stream: ByteStream, options: WrapOptions): Coroutine<TlsStream> {
-    const tls = new TlsStream(stream, openEngine(options), options.standardCompatible ?? true);
+    let engine: TlsEngine;
+    try {
+      engine = openEngine(options);
+    } catch (error) {
+      yield* stream.close();
+      throw error;
+    }
+    const tls = new TlsStream(stream, engine, options.standardCompatible ?? true);
     try {
       yield* tls.handshake();
     } catch (error) {
@@ -197,9 +109,10 @@ export class TlsStream implements ByteStream {
 
   /**
    * Encrypts and sends; waits while the transport does. What was encrypted goes out even if the task is cancelled.
-   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError.
+   * @throws BrokenResourceError, ClosedResourceError, BusyResourceError; UsageError for a text.
    */
   send(data: Uint8Array): Operation<void> {
+    checkBytes(data);
     return perform(this, this.doSend, data);
   }
 
@@ -210,7 +123,9 @@ export class TlsStream implements ByteStream {
 
   /**
    * Ends TLS and waits until the peer has ended it too; the transport goes on without. Gives it, with the bytes that have
-   * already come behind the end of TLS. The TLS stream is closed by this.
+   * already come behind the end of TLS; what came before and was not received is dropped. The TLS stream is closed by this.
+   * Cancelled while it waits, it can be called again.
+   * @throws BrokenResourceError if the connection is cut before (see `standardCompatible`); ClosedResourceError.
    */
   unwrap(): Operation<{ stream: ByteStream; rest: Uint8Array }> {
     return perform(this, this.doUnwrap);
@@ -279,7 +194,7 @@ export class TlsStream implements ByteStream {
     const inside = this.sending.enter();
     try {
       this.assertWorking();
-      while (!engine.isIdle) yield* engine.change();
+      while (!engine.isIdle) yield* engine.change.next();
       yield* this.flush();
       this.assertOpen();
       if (data.length > 0) yield* this.sendAccepted(data);
@@ -292,7 +207,7 @@ export class TlsStream implements ByteStream {
   private *sendAccepted(data: Uint8Array): Coroutine<void> {
     const { engine } = this;
     try {
-      if (!engine.write(data)) while (!engine.isIdle) yield* engine.change();
+      if (!engine.write(data)) while (!engine.isIdle) yield* engine.change.next();
       yield* this.flush();
     } catch (error) {
       if (!isCancelled(error)) throw error;
@@ -341,14 +256,22 @@ export class TlsStream implements ByteStream {
       return;
     }
     this.isClosed = true;
+    const saysGoodbye = this.canSayGoodbye();
     try {
-      if (this.canSayGoodbye()) yield* this.end();
+      if (saysGoodbye) yield* this.end();
     } catch (error) {
-      // The peer is gone already: it needs no word of ours.
-      if (!(error instanceof BrokenResourceError || error instanceof ClosedResourceError)) throw error;
+      if (!isGone(error)) throw error;
     } finally {
       this.engine.destroy();
+      yield* this.closeTransport(saysGoodbye);
+    }
+  }
+
+  private *closeTransport(hasSaidGoodbye: boolean): Coroutine<void> {
+    try {
       yield* this.transport.close();
+    } catch (error) {
+      if (!(hasSaidGoodbye && isGone(error))) throw error;
     }
   }
 
@@ -364,7 +287,7 @@ export class TlsStream implements ByteStream {
     const { engine } = this;
     this.hasSentEof = true;
     engine.end();
-    while (!engine.hasEnded && engine.error === undefined) yield* engine.change();
+    while (!engine.hasEnded && engine.error === undefined) yield* engine.change.next();
     yield* this.flush();
   }
 
@@ -385,8 +308,7 @@ export class TlsStream implements ByteStream {
   private *receiveMore(): Coroutine<void> {
     const { engine, transport } = this;
     const scope = new CancelScope({ name: "TLS has something to do" });
-    const stop = (): void => scope.cancel();
-    engine.watchers.add(stop);
+    const unwatch = engine.change.watch(() => scope.cancel());
     try {
       const bytes = yield* scope.run(transport.receive());
       if (bytes !== undefined) engine.receive(bytes);
@@ -394,7 +316,7 @@ export class TlsStream implements ByteStream {
       if (!(error instanceof EndOfStream)) throw error;
       yield* this.transportEnded();
     } finally {
-      engine.watchers.delete(stop);
+      unwatch();
     }
   }
 
@@ -445,12 +367,11 @@ export class TlsStream implements ByteStream {
   }
 }
 
-function broken(cause: Error): BrokenResourceError {
-  return new BrokenResourceError(explain("TLS broke", cause), { cause });
+/** The peer is gone already: it needs no word of ours. */
+function isGone(error: unknown): boolean {
+  return error instanceof BrokenResourceError || error instanceof ClosedResourceError;
 }
 
-function handshakeError(cause: Error): TlsError {
-  return isAboutCertificate(codeOf(cause))
-    ? new CertificateError("The other side's certificate was not accepted", cause)
-    : new TlsError("The TLS handshake failed", cause);
+function broken(cause: Error): BrokenResourceError {
+  return new BrokenResourceError(explain("TLS broke", cause), { cause });
 }

@@ -38,8 +38,9 @@ type Listener = (message: WorkerMessage) => void;
 
 /** `link` is the text of what `serveJobs` takes. `import` is written here, where no tool that builds us rewrites it. */
 const program = (link: string): string => `
-  // A helper that esbuild, and so tsx, puts around functions when it keeps their names.
+  // What esbuild, and so tsx, puts around functions when it keeps their names, and what vitest makes of import().
   globalThis.__name ??= (work) => work;
+  globalThis.__vite_ssr_dynamic_import__ ??= (url) => import(url);
   (${serveJobs.toString()})(${link}, (url) => import(url), {
     openChannelEnd: ${openChannelEnd.toString()},
     describeError: ${describeError.toString()},

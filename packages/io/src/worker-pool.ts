@@ -93,7 +93,7 @@ class PooledWorker {
     if (job === undefined) return;
     if (message.type === "call") job.onCall(message.call, message.index, message.args);
     else if (message.type === "done") this.finish()?.resolve(message.value);
-    else if (message.type === "missing") this.finish()?.reject(new UsageError(`The module ${message.what}.`));
+    else if (message.type === "refused") this.finish()?.reject(new UsageError(message.why));
     else if (message.type === "unloaded") this.finish()?.reject(notLoaded(message.failure, job.work));
     else this.finish()?.reject(arrived(message.failure, job.work));
   }

@@ -45,7 +45,8 @@ export type WorkerMessage =
   | { readonly type: "done"; readonly value: unknown }
   | { readonly type: "failed"; readonly failure: SentError }
   | { readonly type: "unloaded"; readonly failure: SentError }
-  | { readonly type: "missing"; readonly what: string }
+  /** The call was misused: `why` is a sentence for its caller. */
+  | { readonly type: "refused"; readonly why: string }
   | {
       readonly type: "call";
       readonly call: number;
@@ -121,9 +122,7 @@ export function serveJobs(
         const { error: original, ...rest } = message.failure;
         link.post({ ...message, failure: { ...rest, error: new Error(String(original)) } });
       } else {
-        const what = message.type === "done" ? "what it gave back" : "an argument of a callback";
-        const told = new TypeError(`${what} cannot be sent to another thread: ${String(error)}`);
-        link.post({ type: "failed", failure: describeError(told) });
+        link.post({ type: "refused", why: `What the function gave back cannot be sent: ${String(error)}` });
       }
     }
   };
@@ -217,8 +216,8 @@ export function serveJobs(
       if (typeof work === "function") {
         return { type: "done", value: await Reflect.apply(work, undefined, args) };
       }
-      const what = `${String(job.module)} exports no function ${JSON.stringify(job.name)}`;
-      return { type: "missing", what };
+      const why = `The module ${String(job.module)} exports no function ${JSON.stringify(job.name)}.`;
+      return { type: "refused", why };
     } catch (error) {
       return { type: isLoaded ? "failed" : "unloaded", failure: describeError(error, job.source) };
     } finally {

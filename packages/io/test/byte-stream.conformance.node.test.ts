@@ -18,14 +18,9 @@ const endsBoth = "its TLS ends both directions at once";
 
 /** The rules, by their beginnings, that a runtime breaks for some kinds. */
 const gaps: readonly (readonly [rule: string, kinds: RegExp, gaps: Gaps])[] = [
-  ["after sendEof the other end reads", /^TLS/, { bun: endsBoth, deno: endsBoth }],
+  ["after sendEof the other end reads", /^TLS/, { bun: endsBoth }],
   ["what was sent before a close can be read", /^TLS (over TCP|in TLS)/, { deno: resets }],
   ["the other end closes while a receive waits", /^TLS (over TCP|in TLS)/, { deno: resets }],
-  [
-    "the other end closes while a send waits",
-    /^(TCP|Unix)/,
-    { deno: "it does not tell that writes were lost" },
-  ],
 ];
 
 function withGaps(each: ConformanceCase, kind: string): ConformanceCase {

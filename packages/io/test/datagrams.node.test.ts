@@ -3,6 +3,7 @@ import {
   BusyResourceError,
   CancelScope,
   ClosedResourceError,
+  failAfter,
   forEach,
   moveOnAfter,
   taskGroup,
@@ -71,6 +72,22 @@ each("a cancelled close still closes; in a cancelled scope nothing is sent", fun
   yield* closing.run(far.close());
   expect(yield* caught(far.receive())).toBeInstanceOf(ClosedResourceError);
   yield* near.close();
+});
+
+each("a send in the turn in which the socket is closed ends", function* () {
+  const socket = yield* udpSocket({ host: "127.0.0.1" });
+  const { port } = socket.localAddress;
+  yield* taskGroup(function* (group) {
+    const sending = group.startSoon(function* () {
+      try {
+        yield* socket.sendTo(bytes("x"), "127.0.0.1", port);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ClosedResourceError);
+      }
+    });
+    group.startSoon(socket.close());
+    yield* failAfter(1_000, sending.wait());
+  });
 });
 
 each("it is a stream of datagrams", function* () {

@@ -19,25 +19,19 @@ import {
   appendFile,
   openFile,
   type OpenFile,
-  Path,
   readFile,
   readText,
   SystemError,
   tempDirectory,
-  type TemporaryDirectory,
   writeFile,
 } from "@anyloop/io";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught } from "./each.ts";
+import { eachIn } from "./each-in.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-
-/** Registers a test whose body has a directory of its own. */
-function eachIn(name: string, body: (directory: TemporaryDirectory) => Coroutine<void>): void {
-  each(name, () => use(tempDirectory(), body));
-}
 
 eachIn("whole files are written, appended to and read", function* (directory) {
   const file = directory.join("notes.txt");
@@ -241,67 +235,6 @@ eachIn("close closes, cancelled or not", function* (directory) {
 });
 
 // Paths.
-
-test("the parts of a path", () => {
-  const path = new Path("/home", "me/../you", "notes.tar.gz");
-  expect(String(path)).toBe("/home/you/notes.tar.gz");
-  expect(JSON.stringify({ path })).toBe('{"path":"/home/you/notes.tar.gz"}');
-  expect([path.name, path.stem, path.suffix, path.parent.path, path.isAbsolute]).toEqual([
-    "notes.tar.gz",
-    "notes.tar",
-    ".gz",
-    "/home/you",
-    true,
-  ]);
-  expect(path.withName("other").path).toBe("/home/you/other");
-  expect(path.withSuffix(".bz2").path).toBe("/home/you/notes.tar.bz2");
-  expect(path.withSuffix("").path).toBe("/home/you/notes.tar");
-  expect(() => path.withName("a/b")).toThrow(UsageError);
-  expect(() => path.withSuffix("gz")).toThrow(UsageError);
-  expect(path.relativeTo("/home/me").path).toBe("../you/notes.tar.gz");
-  expect(new Path("a").absolute().path).toBe(`${process.cwd()}/a`);
-  expect(new Path("a", new URL("file:///b")).path).toBe("a/b");
-});
-
-eachIn("what a path does with what is there", function* (directory) {
-  const path = directory.join("a", "b");
-  expect([yield* path.exists(), yield* path.isFile(), yield* path.isDirectory()]).toEqual([
-    false,
-    false,
-    false,
-  ]);
-  yield* path.makeDirectory({ recursive: true });
-  yield* path.makeDirectory({ recursive: true });
-  expect(((yield* caught(path.makeDirectory())) as SystemError).code).toBe("EEXIST");
-  expect([yield* path.exists(), yield* path.isFile(), yield* path.isDirectory()]).toEqual([
-    true,
-    false,
-    true,
-  ]);
-  const file = path.join("z");
-  yield* file.write("text");
-  yield* file.append("!");
-  expect(decode(yield* file.read())).toBe("text!");
-  yield* file.copy(path.join("y"));
-  yield* path.join("y").rename(path.join("x"));
-  yield* path.join("link").linkTo("z");
-  expect((yield* path.entries()).map(({ name }) => name)).toEqual(["link", "x", "z"]);
-  expect((yield* path.join("link").readLink()).path).toBe("z");
-  expect((yield* path.join("link").resolve()).name).toBe("z");
-  expect((yield* path.join("link").stat({ followLinks: false })).isSymbolicLink()).toBe(true);
-  yield* file.chmod(0o600);
-  expect((yield* file.stat()).mode & 0o777).toBe(0o600);
-  expect([yield* file.removeIfPresent(), yield* file.removeIfPresent()]).toEqual([true, false]);
-  expect(((yield* caught(file.remove())) as SystemError).code).toBe("ENOENT");
-  // A link that leads nowhere is there, and what it leads to is not.
-  expect(yield* path.join("link").exists()).toBe(false);
-  yield* path.join("link").remove();
-  yield* path.join("x").remove();
-  yield* path.removeDirectory();
-  yield* directory.join("a").removeTree();
-  yield* directory.join("a").removeTree();
-  expect(yield* directory.entries()).toEqual([]);
-});
 
 // A model: a file is an array of bytes and a place in it.
 

@@ -22,22 +22,25 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-/** Sends a signal to a program. */
-export type Kill = (signal: NodeJS.Signals) => void;
+/** Sends a signal to a program; to those it has started as well, as a terminal does, if it has a `"group"` of its own. */
+export type Kill = (signal: NodeJS.Signals, whom?: "group") => void;
 
 /** Runs it; `onLine` is told each line that it prints, and may send signals. */
 export function runProgram(
   name: string,
   args: readonly string[],
   onLine: (line: string, kill: Kill) => void = () => {},
+  { hasGroup = false }: { readonly hasGroup?: boolean } = {},
 ): Promise<Ended> {
   const [runtime, ...before] = commandOf(name);
   const child = spawn(runtime, [...before, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,
+    detached: hasGroup,
   });
   // Not `child.kill`: Deno takes a process for ended as soon as that has sent a signal.
-  const kill: Kill = (signal) => void process.kill(child.pid as number, signal);
+  const pid = child.pid as number;
+  const kill: Kill = (signal, whom) => void process.kill(whom === "group" ? -pid : pid, signal);
   let stdout = "";
   let stderr = "";
   let told = 0;

@@ -1,6 +1,6 @@
 /** Ctrl+C, sent for real to programs that run for real. */
 import { expect, test } from "vitest";
-import { noPrograms, runProgram } from "./program.ts";
+import { type Kill, noPrograms, runProgram } from "./program.ts";
 
 const backends = ["kernel", "native"] as const;
 
@@ -40,6 +40,33 @@ onPrograms("async style is cancelled as well", async (backend) => {
   });
   expect(ended).toEqual({ stdout: "ready\nmain cleaned up\n", stderr: "", exitCode: 130, signal: null });
 });
+
+onPrograms(
+  "Ctrl+C in a terminal, which ends the program's own programs as well, is no failure of those",
+  async (backend) => {
+    const programs = 8;
+    let started = 0;
+    const onLine = (line: string, kill: Kill): void => {
+      if (line === "ready" && ++started === programs) kill("SIGINT", "group");
+    };
+    const ended = await runProgram("ctrl-c.ts", ["with-programs", backend], onLine, { hasGroup: true });
+    const stdout = `${"ready\n".repeat(programs)}main cleaned up\n`;
+    expect(ended).toEqual({ stdout, stderr: "", exitCode: 130, signal: null });
+  },
+  lateOnDeno,
+);
+
+onPrograms(
+  "Ctrl+C in a terminal, which ends worker processes as well, is no failure of those",
+  async (backend) => {
+    const onLine = (line: string, kill: Kill): void => {
+      if (line === "ready") kill("SIGINT", "group");
+    };
+    const ended = await runProgram("ctrl-c.ts", ["with-a-worker", backend], onLine, { hasGroup: true });
+    expect(ended).toEqual({ stdout: "ready\nmain cleaned up\n", stderr: "", exitCode: 130, signal: null });
+  },
+  lateOnDeno,
+);
 
 onPrograms("the second Ctrl+C prints the task tree and ends the process", async (backend) => {
   const ended = await runProgram("ctrl-c.ts", ["stubborn", backend], (line, kill) => {

@@ -171,7 +171,6 @@ for (const [kind, open] of kinds) {
       },
       {
         bun: isTls && "its TLS ends both directions at once",
-        deno: isTls && "its TLS ends both directions at once",
       },
     );
 

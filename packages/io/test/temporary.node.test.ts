@@ -1,5 +1,5 @@
 /** What is temporary is removed, whatever happens. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, rmdirSync, writeFileSync } from "node:fs";
 import * as paths from "node:path";
 import { CancelScope, sleepForever, use, UsageError } from "@anyloop/core";
 import {
@@ -23,13 +23,35 @@ each("a directory is removed with all that is in it", function* () {
     writeFileSync(directory.join("deep", "er", "file").path, "x");
   });
   expect(existsSync((kept as TemporaryDirectory).path)).toBe(false);
+  const { path } = kept as TemporaryDirectory;
+  // What is there now is somebody else's.
+  mkdirSync(path);
   yield* (kept as TemporaryDirectory).close();
+  expect(existsSync(path)).toBe(true);
+  rmdirSync(path);
+});
+
+each("it is removed from where it was made, wherever the program has gone", function* () {
+  const before = process.cwd();
+  yield* use(tempDirectory(), function* (outer) {
+    process.chdir(outer.path);
+    try {
+      const inner = yield* tempDirectory({ parent: ".", prefix: "" });
+      process.chdir(before);
+      expect(paths.dirname(inner.path)).toBe(realpathSync(outer.path));
+      yield* inner.close();
+      expect(existsSync(inner.path)).toBe(false);
+    } finally {
+      process.chdir(before);
+    }
+  });
 });
 
 each("a file is removed, and can be read and written until then", function* () {
   let kept: TemporaryFile | undefined;
-  yield* use(tempFile(), function* (file) {
+  yield* use(tempFile({ suffix: ".txt" }), function* (file) {
     kept = file;
+    expect(paths.extname(file.path)).toBe(".txt");
     yield* file.write("x");
     expect((yield* file.stat()).mode & 0o777).toBe(0o600);
     expect(existsSync(file.path)).toBe(true);
@@ -75,6 +97,7 @@ each("a place that is not there, and a prefix that is none, are refused", functi
   expect((error as SystemError).code).toBe("ENOENT");
   expect(((yield* caught(tempFile({ parent: "/no/such/place" }))) as SystemError).code).toBe("ENOENT");
   expect(yield* caught(tempDirectory({ prefix: "a/b" }))).toBeInstanceOf(UsageError);
+  expect(yield* caught(tempFile({ suffix: "/b" }))).toBeInstanceOf(UsageError);
 });
 
 test("no listener stays behind", () => {

@@ -12,20 +12,16 @@ import {
   type Coroutine,
   EndOfStream,
   fromPromise,
-  type Operation,
   operation,
-  sleepForever,
   taskGroup,
+  UsageError,
 } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import {
   CertificateError,
   connectTcp,
   listenTcp,
-  tcp,
-  tls,
   TlsError,
-  TlsListener,
   type TlsClientOptions,
   type TlsServerOptions,
   TlsStream,
@@ -36,8 +32,11 @@ import { caught, each } from "./each-real.ts";
 import { memoryPair } from "./pairs.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 const text = (data: Uint8Array): string => new TextDecoder().decode(data);
+
 const trusting: TlsClientOptions = { hostname: "localhost", ca: authority };
+
 const server: TlsServerOptions = { key, cert: certificate };
 
 interface Sides {
@@ -217,6 +216,30 @@ const send = operation(function* send(held: Uint8Array[], data: Uint8Array): Cor
   held.push(data.slice());
 });
 
+each("unwrap can be cancelled, and called again", function* () {
+  const sides = yield* open();
+  const scope = new CancelScope();
+  yield* taskGroup(function* (group) {
+    group.startSoon(scope.run(sides.client.unwrap()));
+    yield* waitAllTasksBlocked();
+    scope.cancel();
+  });
+  expect(scope.cancelledCaught).toBe(true);
+  const [near, far] = yield* all([sides.client.unwrap(), sides.server.unwrap()]);
+  yield* near.stream.send(bytes("plain"));
+  expect(text(yield* far.stream.receive())).toBe("plain");
+  yield* near.stream.close();
+  yield* far.stream.close();
+});
+
+each("unwrap of a connection that is cut is broken", function* () {
+  const sides = yield* open();
+  yield* sides.serverTransport.close();
+  expect(yield* caught(sides.client.unwrap())).toBeInstanceOf(BrokenResourceError);
+  yield* sides.client.close();
+  yield* sides.server.close();
+});
+
 each("a task that receives does not hold up one that sends, nor the other way round", function* () {
   const { client, server: far } = yield* open();
   yield* taskGroup(function* (group) {
@@ -232,31 +255,6 @@ each("a task that receives does not hold up one that sends, nor the other way ro
     expect(text(yield* receiving.join())).toBe("done");
   });
   yield* all([client.close(), far.close()]);
-});
-
-each("connectTcp with tls, and a TlsListener", function* () {
-  const plain = yield* listenTcp(0, { host: "127.0.0.1" });
-  const listener = new TlsListener(plain, server);
-  const port = plain.addresses[0]?.port ?? 0;
-  yield* taskGroup(function* (group) {
-    group.startSoon(
-      listener.serve(function* (stream) {
-        yield* stream.send(yield* stream.receive());
-      }),
-    );
-    for (const connect of [
-      () => connectTcp("127.0.0.1", port, { tls: { ca: authority } }),
-      () => tls(tcp("127.0.0.1", port), trusting).connect(),
-    ] as (() => Operation<TlsStream>)[]) {
-      const stream = yield* connect();
-      yield* stream.send(bytes("echo"));
-      expect(text(yield* stream.receive())).toBe("echo");
-      expect(yield* caught(stream.receive())).toBeInstanceOf(EndOfStream);
-      yield* stream.close();
-    }
-    group.cancel();
-  });
-  yield* listener.close();
 });
 
 each("a handshake that fails or is cancelled closes what TLS should have run over", function* () {
@@ -301,55 +299,14 @@ for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
   );
 }
 
-each("a client that trusts nobody does not stop the server", function* () {
-  const plain = yield* listenTcp(0, { host: "127.0.0.1" });
-  const failures: unknown[] = [];
-  const serve = plain.serve.bind(plain);
-  plain.serve = (handler) => serve(handler, { onError: (error) => failures.push(error) });
-  const listener = new TlsListener(plain, server);
-  const port = plain.addresses[0]?.port ?? 0;
-  yield* taskGroup(function* (group) {
-    group.startSoon(
-      listener.serve(function* (stream) {
-        yield* stream.send(bytes("welcome"));
-      }),
-    );
-    expect(yield* caught(connectTcp("127.0.0.1", port, { tls: true }))).toBeInstanceOf(CertificateError);
-    const client = yield* connectTcp("127.0.0.1", port, { tls: { ca: authority } });
-    expect(text(yield* client.receive())).toBe("welcome");
-    yield* client.close();
-    group.cancel();
-  });
-  yield* listener.close();
-  for (const failure of failures) {
-    expect(failure instanceof TlsError || failure instanceof BrokenResourceError).toBe(true);
-  }
-});
-
-each("a client that does not shake hands is cut off, and holds up nobody", function* () {
-  const failures: unknown[] = [];
-  const plain = yield* listenTcp(0, { host: "127.0.0.1" });
-  const serve = plain.serve.bind(plain);
-  plain.serve = (handler) => serve(handler, { onError: (error) => failures.push(error) });
-  const listener = new TlsListener(plain, { ...server, handshakeTimeout: 400 });
-  const port = plain.addresses[0]?.port ?? 0;
-  yield* taskGroup(function* (group) {
-    group.startSoon(
-      listener.serve(function* (stream) {
-        yield* stream.send(bytes("welcome"));
-        yield* sleepForever();
-      }),
-    );
-    const silent = yield* connectTcp("127.0.0.1", port);
-    const polite = yield* connectTcp("127.0.0.1", port, { tls: { ca: authority } });
-    expect(text(yield* polite.receive())).toBe("welcome");
-    expect(yield* caught(silent.receive())).toBeInstanceOf(EndOfStream);
-    expect(failures).toMatchObject([{ name: "TimeoutError" }]);
-    yield* silent.close();
-    yield* polite.close();
-    group.cancel();
-  });
-  yield* listener.close();
+each("a client must say whose certificate it wants, or that any will do", function* () {
+  const [near, far] = memoryPair();
+  const error = yield* caught(TlsStream.wrap(near, { ca: authority }));
+  expect(error).toBeInstanceOf(UsageError);
+  expect(String(error)).toContain("hostname");
+  // As after every failure, nothing is left open.
+  expect(yield* caught(near.receive())).toBeInstanceOf(ClosedResourceError);
+  yield* far.close();
 });
 
 each("it speaks with the runtime's own TLS, as client and as server", function* () {

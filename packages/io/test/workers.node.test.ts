@@ -121,7 +121,7 @@ describe.each(kinds)("%s", (_, runIn) => {
       expect(yield* caught(runIn(work))).toBeInstanceOf(UsageError);
     }
     expect(String(yield* caught(runIn((call: () => void) => call(), [() => {}])))).toContain("callback(");
-    expect(yield* caught(runIn(() => () => {}))).toBeInstanceOf(TypeError);
+    expect(yield* caught(runIn(() => () => {}))).toBeInstanceOf(UsageError);
     // All workers still work.
     expect(yield* runIn(() => "fine")).toBe("fine");
   });

@@ -1,8 +1,8 @@
 /** What `run-main.node.test.ts` sends real signals to. Its first argument says which program it is, its second the backend. */
-import { isCancelled, shield, sleepForever, taskGroup, use } from "@anyloop/core";
+import { all, isCancelled, shield, sleepForever, taskGroup, use } from "@anyloop/core";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
-import { runMain, signals } from "@anyloop/io";
+import { runInProcess, runMain, runProcess, signals } from "@anyloop/io";
 
 const [kind = "", backendName = "kernel"] = process.argv.slice(2);
 const backend = backendName === "native" ? native() : kernel();
@@ -125,6 +125,34 @@ const programs: Record<string, () => Promise<unknown>> = {
             process.kill(process.pid, "SIGINT");
           });
           yield* sleepForever();
+        } finally {
+          console.log("main cleaned up");
+        }
+      },
+      { backend },
+    ),
+  // Its terminal gives Ctrl+C to the programs that it runs as well.
+  "with-programs": () =>
+    runMain(
+      function* () {
+        try {
+          const one = runProcess(["sh", "-c", "echo ready; exec sleep 60"], { stdout: "inherit" });
+          yield* all([one, one, one, one, one, one, one, one]);
+        } finally {
+          console.log("main cleaned up");
+        }
+      },
+      { backend },
+    ),
+  // A worker process is in the same terminal.
+  "with-a-worker": () =>
+    runMain(
+      function* () {
+        try {
+          yield* runInProcess(() => {
+            console.log("ready");
+            for (;;);
+          });
         } finally {
           console.log("main cleaned up");
         }
