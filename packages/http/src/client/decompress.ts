@@ -7,7 +7,7 @@
 import type { Transform } from "node:stream";
 import type * as Zlib from "node:zlib";
 import { type ByteReceiveStream, type Coroutine, EndOfStream, type Operation, perform } from "@anyloop/core";
-import { ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
+import { checkpointIfCancelled, ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
 import { DecompressionFailed } from "./errors.ts";
 import type { HttpHeaders } from "../headers.ts";
 import type { BodyReceiveStream } from "./response.ts";
@@ -91,13 +91,25 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
   }
 
   private *doReceive(maxBytes: number): Coroutine<Uint8Array> {
+    try {
+      // What is decompressed already is given without waiting for anything.
+      yield* checkpointIfCancelled();
+      return yield* this.piece(maxBytes);
+    } catch (error) {
+      // Also where it was cancelled: what waits for the decoder does not wait for the source, which would close by itself.
+      if (!(error instanceof EndOfStream)) yield* this.close();
+      throw error;
+    }
+  }
+
+  private *piece(maxBytes: number): Coroutine<Uint8Array> {
     for (;;) {
       const { decoder } = this;
       // Reading what is empty is also what makes the decoder say that it has ended.
       const size = Math.min(maxBytes, decoder?.readableLength ?? 0);
       const piece = decoder?.read(...(size > 0 ? [size] : [])) as Uint8Array | null | undefined;
       if (piece !== null && piece !== undefined) return piece;
-      if (this.error !== undefined) yield* this.damaged(this.error);
+      if (this.error !== undefined) throw damaged(this.coding, this.error);
       if (this.hasEnded) throw new EndOfStream();
       if (this.isFed || this.isWriting) yield* this.change();
       else yield* this.feed();
@@ -136,13 +148,6 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
       });
   }
 
-  private *damaged(cause: Error): Coroutine<never> {
-    yield* this.close();
-    throw new DecompressionFailed(`The body cannot be decompressed (${this.coding}): ${cause.message}`, {
-      cause,
-    });
-  }
-
   private change(): Operation<void> {
     return suspendOnHost((waiter) => {
       this.watcher = () => waiter.resume();
@@ -163,4 +168,8 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
     this.watcher = undefined;
     watcher?.();
   }
+}
+
+function damaged(coding: string, cause: Error): DecompressionFailed {
+  return new DecompressionFailed(`The body cannot be decompressed (${coding}): ${cause.message}`, { cause });
 }

@@ -41,8 +41,9 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   /** The answers that redirected, the first one first. Their bodies are closed. */
   history: readonly ClientResponse[] = none;
   readonly request: ClientRequest;
+  /** @internal The body was given away. */
+  isUsed = false;
   private readonly exchange: Exchange;
-  private isUsed = false;
 
   /** @internal Made by a session. */
   constructor(request: ClientRequest, exchange: Exchange) {

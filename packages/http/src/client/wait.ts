@@ -11,6 +11,8 @@ import type { Exchange } from "./exchange.ts";
 
 /** Whose body it is. */
 export interface BodyOwner {
+  /** Whether it was given away. */
+  readonly isUsed: boolean;
   /** @throws UsageError if it was given away before. */
   claim(): void;
 }
@@ -145,12 +147,27 @@ export class Head extends Wait<void> {
   }
 }
 
-export class More extends Wait<Uint8Array> {
+/** Waits for the body. Cancelled while it waits or before, it lets go of it: nobody else would. */
+abstract class BodyWait<T> extends Wait<T> {
+  /** Whether the body is nobody else's. */
+  protected abstract isOurs(): boolean;
+
+  protected override enterCancelled(strand: Strand, cancelled: Cancelled): IteratorResult<unknown, unknown> {
+    if (this.isOurs()) this.exchange.abandon(closedBy(cancelled));
+    return super.enterCancelled(strand, cancelled);
+  }
+}
+
+export class More extends BodyWait<Uint8Array> {
   private readonly maxBytes: number;
 
   constructor(exchange: Exchange, maxBytes: number) {
     super(exchange);
     this.maxBytes = maxBytes;
+  }
+
+  protected isOurs(): boolean {
+    return !this.exchange.isWaitedFor;
   }
 
   protected isReady(): boolean {
@@ -162,7 +179,7 @@ export class More extends Wait<Uint8Array> {
   }
 }
 
-export class Collect<O extends BodyOwner, T> extends Wait<T> {
+export class Collect<O extends BodyOwner, T> extends BodyWait<T> {
   private readonly owner: O;
   private readonly convert: Convert<O, T>;
   private readonly maxBytes: number;
@@ -172,6 +189,10 @@ export class Collect<O extends BodyOwner, T> extends Wait<T> {
     this.owner = owner;
     this.convert = convert;
     this.maxBytes = maxBytes;
+  }
+
+  protected isOurs(): boolean {
+    return !this.owner.isUsed;
   }
 
   protected override prepare(): void {
