@@ -275,20 +275,20 @@ function* caughtOrMoved(milliseconds: number, work: Operation<unknown>): Corouti
 
 eachOnUndici("cancelled by who is told that it has a connection, it gives it back", () => {
   const scope = new CancelScope();
-  let answer: (() => void) | undefined;
+  const held: (() => void)[] = [];
   return withServer(
     (request, response) => {
-      if (request.url === "/held") answer = () => response.end("held");
+      if (request.url === "/held") held.push(() => response.end("held"));
       else response.end("quick");
     },
     function* (session) {
       yield* quick(session);
       yield* taskGroup(function* (group) {
         group.startSoon(session.get("/held"));
-        while (answer === undefined) yield* sleep(1);
+        while (held.length === 0) yield* sleep(1);
         group.startSoon(() => scope.run(() => session.get("/", { trace: { reused: () => scope.cancel() } })));
         while (session.statistics().waiting === 0) yield* sleep(1);
-        answer();
+        held[0]?.();
       });
       expect(scope.cancelledCaught).toBe(true);
       expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });

@@ -3,7 +3,7 @@
  * nobody has the answer any more, and it must not hold its connection.
  */
 import { CancelScope, type Coroutine, operation, sleep } from "@anyloop/core";
-import { type ClientResponse, ClientSession } from "@anyloop/http/client";
+import type { ClientResponse, ClientSession } from "@anyloop/http/client";
 import { expect } from "vitest";
 import { gzipSync } from "node:zlib";
 import { each, eachOnUndici } from "./each-real.ts";

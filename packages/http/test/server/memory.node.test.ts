@@ -156,6 +156,25 @@ each("the end of a server is in order there too", function* () {
   expect(steps).toEqual(["cancelled 60000"]);
 });
 
+each("there may be no more connections there either", function* () {
+  const app = new Application().get("/", function* () {
+    yield* sleep(10);
+    return ServerResponse.empty();
+  });
+  yield* withMemory(
+    app,
+    function* ({ client, serving }) {
+      yield* taskGroup(function* (group): Coroutine<void> {
+        const first = group.startSoon(client.get("/"));
+        while (serving.statistics().active === 0) yield* sleep(1);
+        expect(yield* caught(client.get("/"))).toMatchObject({ code: "ECONNRESET" });
+        expect((yield* first.join()).status).toBe(204);
+      });
+    },
+    { limits: { connections: 1 } },
+  );
+});
+
 each("a connection that breaks ends what reads from it", function* () {
   const errors: unknown[] = [];
   const app = new Application().post("/", function* (request) {
