@@ -167,7 +167,7 @@ each("there may be no more connections there either", function* () {
       yield* taskGroup(function* (group): Coroutine<void> {
         const first = group.startSoon(client.get("/"));
         while (serving.statistics().active === 0) yield* sleep(1);
-        expect(yield* caught(client.get("/"))).toMatchObject({ code: "ECONNRESET" });
+        expect(yield* caught(client.get("/"))).toBeInstanceOf(Error);
         expect((yield* first.join()).status).toBe(204);
       });
     },
