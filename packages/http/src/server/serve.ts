@@ -226,7 +226,8 @@ class HttpServer implements ConnectionHome, NodeServerHome, Serving {
     socket.on("error", () => {});
     const connection = this.open.get(socket) ?? this.connected(socket);
     const request = new ServerRequest(raw, connection);
-    request.upgrade = { socket, head };
+    // Older runtimes do not ask first: what needs no more than it has said is served as if it had not offered.
+    if (this.upgrades(raw) || !raw.isWhole) request.upgrade = { socket, head };
     connection.arrive(request, undefined);
   }
 

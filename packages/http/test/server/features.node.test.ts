@@ -486,6 +486,41 @@ each(
   },
 );
 
+each("what stands around such a route may answer in its place, in any way", function* () {
+  const app = new Application()
+    .use(function* (request, next) {
+      const { query } = request;
+      if (query.has("bytes")) return ServerResponse.bytes(new TextEncoder().encode("bytes"));
+      if (query.has("stream")) return ServerResponse.stream((write) => write("x".repeat(300_000)));
+      if (query.has("fetch")) return new Response("fetch", { status: 401 });
+      return yield* next();
+    })
+    .upgrade("/", () => {
+      throw new Error("Nobody gets here.");
+    });
+  yield* withServer(app, function* (serving) {
+    const asks = "HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    const answers: string[] = [];
+    for (const way of ["bytes", "stream", "fetch"]) {
+      // What it says already is for the other protocol, and nobody reads it.
+      answers.push(yield* talk(serving, `GET /?${way} ${asks}early`));
+    }
+    expect(answers[0]).toMatch(/^HTTP\/1.1 200 OK[^]*content-length: 5[^]*\r\n\r\nbytes$/);
+    expect(answers[1]).toMatch(/^HTTP\/1.1 200 OK[^]*connection: close[^]*\r\n\r\nx{300000}$/);
+    expect(answers[2]).toMatch(/^HTTP\/1.1 401 Unauthorized[^]*\r\n\r\nfetch$/);
+  });
+});
+
+each("who offers a protocol that is not spoken here is served as if it had not", function* () {
+  const app = new Application().get("/", () => ServerResponse.text("plain"));
+  yield* withServer(app, function* (serving) {
+    const head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\n";
+    const answer = yield* talk(serving, `${head}Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*\r\n\r\nplain$/);
+    expect(yield* curl("--http2", serving.url)).toBe("plain");
+  });
+});
+
 each("HTTPS", function* () {
   const app = new Application().get("/", (request) =>
     ServerResponse.text(`${String(request.isSecure)} ${request.url}`),
