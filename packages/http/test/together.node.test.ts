@@ -131,3 +131,34 @@ each("closing a stream of events ends the handler that asks for it", function* (
     yield* ended.wait();
   });
 });
+
+each("a receive that is cancelled keeps the connection, on which the next event comes", function* () {
+  let opened = 0;
+  let next = new Event();
+  const app = new Application().get("/events", () => {
+    opened++;
+    return ServerResponse.stream(
+      function* (write) {
+        for (let number = 0; ; number++) {
+          yield* next.wait();
+          next = new Event();
+          yield* write(encodeEvent({ data: String(number) }));
+        }
+      },
+      { headers: { "content-type": "text/event-stream" } },
+    );
+  });
+  yield* together(app, function* (session) {
+    yield* use(session.events("/events"), function* (events) {
+      next.set();
+      expect((yield* events.receive()).data).toBe("0");
+      for (const data of ["1", "2"]) {
+        expect(yield* moveOnAfter(5, events.receive() as Operation<unknown>)).toBeUndefined();
+        next.set();
+        expect((yield* events.receive()).data).toBe(data);
+      }
+      expect(opened).toBe(1);
+    });
+    expect(session.statistics().active).toBe(0);
+  });
+});

@@ -6,7 +6,14 @@
  */
 import type { Transform } from "node:stream";
 import type * as Zlib from "node:zlib";
-import { type ByteReceiveStream, type Coroutine, EndOfStream, type Operation, perform } from "@anyloop/core";
+import {
+  type ByteReceiveStream,
+  type Coroutine,
+  EndOfStream,
+  isCancelled,
+  type Operation,
+  perform,
+} from "@anyloop/core";
 import { checkpointIfCancelled, ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
 import { DecompressionFailed } from "./errors.ts";
 import type { HttpHeaders } from "../headers.ts";
@@ -41,15 +48,19 @@ export function codingsOf(headers: HttpHeaders): readonly string[] {
     .filter((coding) => coding !== "" && coding !== "identity");
 }
 
-/** @throws DecompressionFailed for a coding that is not known here, or too many. */
-export function decompressed(source: BodyReceiveStream, codings: readonly string[]): BodyReceiveStream {
+/** `isKept`: see `ClientResponse.keptStream`. @throws DecompressionFailed for a coding that is not known here, or too many. */
+export function decompressed(
+  source: BodyReceiveStream,
+  codings: readonly string[],
+  isKept: boolean,
+): BodyReceiveStream {
   if (codings.length > mostLayers) {
     throw new DecompressionFailed(
       `The body is compressed ${String(codings.length)} times over: ${codings.join(", ")}.`,
     );
   }
   let stream = source;
-  for (const coding of codings.toReversed()) stream = new Decompressed(stream, coding);
+  for (const coding of codings.toReversed()) stream = new Decompressed(stream, coding, isKept);
   return stream;
 }
 
@@ -68,6 +79,7 @@ function decoderFor(coding: string, first: Uint8Array): Transform {
 class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream {
   private readonly source: ByteReceiveStream;
   private readonly coding: string;
+  private readonly isKept: boolean;
   private decoder: Transform | undefined = undefined;
   private error: Error | undefined = undefined;
   private hasEnded = false;
@@ -75,10 +87,11 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
   private isFed = false;
   private watcher: (() => void) | undefined = undefined;
 
-  constructor(source: ByteReceiveStream, coding: string) {
+  constructor(source: ByteReceiveStream, coding: string, isKept: boolean) {
     super();
     this.source = source;
     this.coding = coding;
+    this.isKept = isKept;
   }
 
   receive(maxBytes = 65_536): Operation<Uint8Array> {
@@ -96,8 +109,9 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
       yield* checkpointIfCancelled();
       return yield* this.piece(maxBytes);
     } catch (error) {
-      // Also where it was cancelled: what waits for the decoder does not wait for the source, which would close by itself.
-      if (!(error instanceof EndOfStream)) yield* this.close();
+      // What waits for the decoder does not wait for the source, which would close by itself when it is cancelled.
+      const goesOn = error instanceof EndOfStream || (this.isKept && isCancelled(error));
+      if (!goesOn) yield* this.close();
       throw error;
     }
   }

@@ -74,9 +74,9 @@ export class Exchange implements TracedRequest {
     return new Head(this);
   }
 
-  /** Waits for a piece of the body, of at most `maxBytes`. @throws EndOfStream. */
-  more(maxBytes: number): Operation<Uint8Array> {
-    return new More(this, maxBytes);
+  /** Waits for a piece of the body, of at most `maxBytes`. Cancelled, the body is `isKept` or let go of. @throws EndOfStream. */
+  more(maxBytes: number, isKept: boolean): Operation<Uint8Array> {
+    return new More(this, maxBytes, isKept);
   }
 
   /** Waits for all of the body, no more than `maxBytes`, and gives what `convert` makes of it. The owner may refuse. */

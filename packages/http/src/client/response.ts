@@ -84,9 +84,14 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
 
   /** The body as it comes. The sender is held up while 64 kB lie unread. Close it, or read it to its end. */
   stream(): BodyReceiveStream {
-    const stream = this.open();
+    const stream = this.open(false);
     const { maxBodyBytes } = this.request.settings;
     return maxBodyBytes === undefined ? stream : new Bounded(stream, maxBodyBytes);
+  }
+
+  /** @internal The same for who closes it whatever happens: a `receive` that is cancelled takes nothing, and ends nothing. */
+  keptStream(): BodyReceiveStream {
+    return this.open(true);
   }
 
   /** The body's lines, as they come. @throws as `linesOf`. */
@@ -110,11 +115,11 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
     return this.request.settings.decompress && !this.exchange.isDecoded ? codingsOf(this.headers) : [];
   }
 
-  private open(): BodyReceiveStream {
+  private open(isKept: boolean): BodyReceiveStream {
     this.claim();
-    const raw = new Body(this.exchange);
+    const raw = new Body(this.exchange, isKept);
     const { codings } = this;
-    return codings.length === 0 ? raw : decompressed(raw, codings);
+    return codings.length === 0 ? raw : decompressed(raw, codings, isKept);
   }
 
   private read<T>(convert: Convert<ClientResponse, T>): Operation<T> {
@@ -124,7 +129,7 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   }
 
   private *readCoded<T>(convert: Convert<ClientResponse, T>, maxBytes: number): Coroutine<T> {
-    const stream = new Bounded(this.open(), maxBytes);
+    const stream = new Bounded(this.open(false), maxBytes);
     const chunks: Uint8Array[] = [];
     try {
       for (;;) chunks.push(yield* stream.receive());
@@ -162,15 +167,17 @@ export class StatusError extends AnyloopError {
 /** The bytes of the wire. */
 class Body extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream {
   private readonly exchange: Exchange;
+  private readonly isKept: boolean;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, isKept: boolean) {
     super();
     this.exchange = exchange;
+    this.isKept = isKept;
   }
 
   receive(maxBytes = 65_536): Operation<Uint8Array> {
     if (!(maxBytes >= 1)) throw new UsageError(`maxBytes is ${String(maxBytes)}. Give 1 or more.`);
-    return this.exchange.more(maxBytes);
+    return this.exchange.more(maxBytes, this.isKept);
   }
 
   close(): Operation<void> {

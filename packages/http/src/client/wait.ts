@@ -160,14 +160,17 @@ abstract class BodyWait<T> extends Wait<T> {
 
 export class More extends BodyWait<Uint8Array> {
   private readonly maxBytes: number;
+  private readonly isKept: boolean;
 
-  constructor(exchange: Exchange, maxBytes: number) {
+  /** `isKept`: whoever is cancelled comes back for more. */
+  constructor(exchange: Exchange, maxBytes: number, isKept: boolean) {
     super(exchange);
     this.maxBytes = maxBytes;
+    this.isKept = isKept;
   }
 
   protected isOurs(): boolean {
-    return !this.exchange.isWaitedFor;
+    return !this.isKept && !this.exchange.isWaitedFor;
   }
 
   protected isReady(): boolean {
@@ -176,6 +179,12 @@ export class More extends BodyWait<Uint8Array> {
 
   protected outcome(): Uint8Array {
     return this.exchange.take(this.maxBytes);
+  }
+
+  protected override abort(cancelled: Cancelled): boolean {
+    if (!this.isKept) return super.abort(cancelled);
+    this.leave();
+    return true;
   }
 }
 
