@@ -152,7 +152,8 @@ export class Connection implements RequestHome {
     this.current = exchange;
     this.home.counts.requests++;
     this.home.counts.active++;
-    exchange.task = group.startSoon(perform(this, this.answer, exchange));
+    const { method, path } = exchange.request;
+    exchange.task = group.startSoon(perform(this, this.answer, exchange), { name: `${method} ${path}` });
   }
 
   private beginNext(): void {

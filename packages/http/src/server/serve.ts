@@ -80,6 +80,8 @@ export interface ServerStatistics {
 /** A connection that has been idle for so many rounds of the same length is closed: `idleTime` is that many rounds. */
 const idleRounds = 4;
 
+const connectionName = { name: "connection" };
+
 class HttpServer implements ConnectionHome, NodeServerHome, Serving {
   readonly router: Router;
   readonly storage: Storage;
@@ -158,9 +160,12 @@ class HttpServer implements ConnectionHome, NodeServerHome, Serving {
   private *accept(group: TaskGroup): Coroutine<void> {
     this.group = group;
     const { listener, shutdownTime = 10_000 } = this.options;
-    const accepting = listener === undefined ? undefined : group.startSoon(() => this.acceptFrom(listener));
+    const accepting =
+      listener === undefined
+        ? undefined
+        : group.startSoon(() => this.acceptFrom(listener), { name: "accepting" });
     if (listener === undefined) this.address = yield* this.sockets.listen();
-    const rounds = group.startSoon(closeIdle(this), { daemon: true });
+    const rounds = group.startSoon(closeIdle(this), { name: "idle connections", daemon: true });
     try {
       this.listening.set();
       yield* this.stopping.wait();
@@ -201,7 +206,7 @@ class HttpServer implements ConnectionHome, NodeServerHome, Serving {
       return connection;
     }
     this.open.set(socket, connection);
-    this.group.startSoon(perform(this, this.live, connection));
+    this.group.startSoon(perform(this, this.live, connection), connectionName);
     return connection;
   }
 
@@ -320,7 +325,10 @@ function* supervise(
   server: HttpServer,
   status: TaskStatus<Serving> | undefined,
 ): Coroutine<void> {
-  const task = group.startSoon(shield(() => server.run()));
+  const task = group.startSoon(
+    shield(() => server.run()),
+    { name: "serving" },
+  );
   try {
     yield* server.listening.wait();
     status?.started(server);
