@@ -158,7 +158,8 @@ export class Connection implements RequestHome {
 
   private beginNext(): void {
     const next = this.waiting.shift();
-    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded)
+    const { destroyed, writableEnded } = this.socket;
+    if (next !== undefined && this.group !== undefined && !destroyed && !writableEnded)
       this.begin(next, this.group);
     if (!this.isPaused || this.waiting.size > 0) return;
     this.isPaused = false;
