@@ -213,11 +213,11 @@ eachOnUndici("cancelled while it waits for a connection, it leaves the line", ()
     function* (session) {
       yield* taskGroup(function* (group) {
         const first = group.startSoon(session.get("/slow"));
-        yield* sleep(10);
+        while (session.statistics().active === 0) yield* sleep(1);
         expect(yield* moveOnAfter(10, session.get("/quick"))).toBeUndefined();
         expect(session.statistics()).toMatchObject({ connections: 1, active: 1, waiting: 0 });
         group.startSoon(() => quick(session));
-        yield* sleep(5);
+        while (session.statistics().waiting === 0) yield* sleep(1);
         first.cancel();
       });
       expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });

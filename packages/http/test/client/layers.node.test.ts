@@ -44,9 +44,10 @@ each("retries end with the time limit of the whole", () =>
     (_request, response) => response.writeHead(503).end(),
     function* (session) {
       const started = performance.now();
-      const response = yield* session.get("/", { retry: { limit: 100, backoff: 20 }, timeout: 150 });
+      const response = yield* session.get("/", { retry: { limit: 100, backoff: 20 }, timeout: 1_000 });
       expect(response.status).toBe(503);
-      expect(performance.now() - started).toBeLessThan(400);
+      // The next time would have been beyond it.
+      expect(performance.now() - started).toBeLessThan(1_000);
     },
   ),
 );

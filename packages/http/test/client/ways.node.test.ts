@@ -281,7 +281,7 @@ eachOnUndici("the proxies of the environment", function* () {
     log.length = 0;
     for (const name of names) vi.stubEnv(name, variables[name]);
     try {
-      yield* use(new ClientSession(options), (session) => moveOnAfter(200, () => caught(session.get(url))));
+      yield* use(new ClientSession(options), (session) => moveOnAfter(5_000, () => caught(session.get(url))));
     } catch {
       // There is nobody behind the proxy.
     } finally {
@@ -323,7 +323,7 @@ eachOnUndici("the proxies of the environment", function* () {
     return use(
       httpServer((_request, response) => response.setHeader("connection", "close").end("x")),
       (server) =>
-        use(new ClientSession({ dnsCache: 100 }), function* (session) {
+        use(new ClientSession({ dnsCache: 500 }), function* (session) {
           const url = server.url.replace("127.0.0.1", "localhost");
           yield* taskGroup(function* (group) {
             for (let at = 0; at < 3; at++) group.startSoon(session.get(url));
@@ -332,7 +332,7 @@ eachOnUndici("the proxies of the environment", function* () {
           syncBuiltinESMExports();
           yield* session.get(url);
           expect(asked).toBe(1);
-          yield* sleep(120);
+          yield* sleep(520);
           yield* session.get(url);
           expect(asked).toBe(2);
           for (let at = 0; at < 2; at++) yield* caught(session.get("http://nowhere.invalid/"));

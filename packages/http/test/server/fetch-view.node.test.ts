@@ -37,6 +37,9 @@ each("a Hono app is mounted, and any handler of the Fetch standard", function* (
       status: 413,
     });
     expect((yield* ask(`${url}/native`)).text).toBe('{"native":true}');
+    // What the standard has no room for is no error of ours.
+    expect((yield* ask(`${url}/plain/a`, { method: "TRACE" })).status).toBe(405);
+    expect((yield* ask(`${url}/plain/a`, { headers: { host: "a:99999" } })).status).toBe(400);
   });
 });
 

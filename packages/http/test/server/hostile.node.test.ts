@@ -92,7 +92,7 @@ each("a connection that says nothing is closed", function* () {
       yield* comes(kept, /fine$/);
       yield* fromPromise(Promise.all([untilClosed(silent), untilClosed(kept)]));
     },
-    { limits: { idleTime: 80 } },
+    { limits: { idleTime: 400 } },
   );
 });
 

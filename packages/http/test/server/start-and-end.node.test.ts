@@ -38,6 +38,7 @@ const second = new StorageKey<string>("second");
 
 each("what is provided starts in order and is taken down in reverse, after the last request", function* () {
   const steps: string[] = [];
+  const entered = new Event();
   const provided = (name: string) =>
     function* (status: { started(value: string): void }): Coroutine<void> {
       steps.push(`start ${name}`);
@@ -53,7 +54,9 @@ each("what is provided starts in order and is taken down in reverse, after the l
     .provide(first, provided("first"))
     .provide(second, provided("second"))
     .get("/", function* (request) {
-      yield* sleep(20);
+      entered.set();
+      yield* request.stopping.wait();
+      yield* sleep(5);
       steps.push("answered");
       return ServerResponse.text(`${request.storage.get(first)} ${request.storage.get(second)}`);
     });
@@ -61,7 +64,7 @@ each("what is provided starts in order and is taken down in reverse, after the l
     const [{ text, headers }] = yield* all([
       ask(serving.url, { headers: { connection: "keep-alive" } }),
       function* () {
-        yield* sleep(5);
+        yield* entered.wait();
         serving.stop();
       },
     ]);
