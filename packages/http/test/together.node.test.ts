@@ -79,6 +79,46 @@ each(
   ofNode,
 );
 
+each(
+  "a websocket whose handler fails says 1011, one whose server ends 1001",
+  function* () {
+    const reported: unknown[] = [];
+    const app = new Application()
+      .websocket("/fails", function* (socket) {
+        yield* socket.receive();
+        throw new Error("as ordered");
+      })
+      .websocket("/lasts", function* (socket) {
+        yield* socket.receive();
+        yield* sleepForever();
+      });
+    yield* taskGroup(function* (group) {
+      const server = yield* group.start<Serving>((status) =>
+        serve(
+          app,
+          { host: "127.0.0.1", shutdownTime: 10, onError: (error) => reported.push(String(error)) },
+          status,
+        ),
+      );
+      yield* use(new ClientSession({ baseUrl: server.url }), function* (session) {
+        for (const [path, code] of [
+          ["/fails", 1011],
+          ["/lasts", 1001],
+        ] as const) {
+          yield* use(session.websocket(path), function* (socket) {
+            yield* socket.send("go on");
+            if (code === 1001) server.stop();
+            yield* caught(socket.receive());
+            expect(socket.closeCode).toBe(code);
+          });
+        }
+      });
+    });
+    expect(reported).toEqual(["Error: as ordered"]);
+  },
+  ofNode,
+);
+
 each("a session receives the events that a route streams, and connects again where they end", function* () {
   const seen: (string | undefined)[] = [];
   const app = new Application().get("/events", (request) => {
