@@ -225,6 +225,18 @@ export class Exchange implements TracedRequest {
     this.unpause();
   }
 
+  /** The body is not held up, though nobody may come for it; with more than so many bytes it is given up. */
+  letCome(maxBytes: number): void {
+    if (this.isOver || this.isUnbounded) return;
+    if (this.received > maxBytes) {
+      this.abandon(new BodyTooLarge(maxBytes));
+      return;
+    }
+    this.maxBytes = maxBytes;
+    this.isUnbounded = true;
+    this.unpause();
+  }
+
   /** @internal The next time limit, on `performance.now()`. */
   nextDeadline(): number {
     return Math.min(this.request.settings.deadline, this.since + this.phaseLimit());

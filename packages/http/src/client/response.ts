@@ -59,10 +59,14 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** Gives itself, to go on with. @throws StatusError for a status of 400 or more. */
+  /**
+   * Gives itself, to go on with. @throws StatusError for a status of 400 or more; its body comes in, up to `maxBodyBytes`,
+   * whether it is read or not, so that an error that is passed on holds no connection.
+   */
   throwForStatus(): this {
-    if (this.status >= 400) throw new StatusError(this);
-    return this;
+    if (this.status < 400) return this;
+    this.exchange.letCome(this.request.settings.maxBodyBytes ?? defaultMaxBytes);
+    throw new StatusError(this);
   }
 
   /** @throws BodyTooLarge beyond `maxBodyBytes` (64 MiB if not given), the time limits, BrokenResourceError, UsageError if read before. */

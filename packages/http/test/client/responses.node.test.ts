@@ -116,6 +116,38 @@ each("a status of 400 or more is an answer, until it is asked to throw", () =>
   ),
 );
 
+each("an error that is passed on holds no connection, and its body can still be read", () =>
+  withServer(
+    (request, response) => {
+      response.statusCode = 500;
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(10_000)));
+        response.once("drain", more);
+      };
+      if (request.url === "/endless") more();
+      else response.end("x".repeat(1_000_000));
+    },
+    function* (session, server) {
+      const errors: unknown[] = [];
+      for (const path of ["/", "/", "/endless", "/"]) {
+        const response = yield* session.get(path);
+        try {
+          yield* response.throwForStatus().text();
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      for (const error of errors) expect(error).toBeInstanceOf(StatusError);
+      const [first, , endless] = errors as StatusError[];
+      expect(yield* (first as StatusError).response.text()).toHaveLength(1_000_000);
+      expect(yield* caught((endless as StatusError).response.text())).toBeInstanceOf(BodyTooLarge);
+      while (session.statistics().active > 0) yield* sleep(1);
+      while (server.open() > 1) yield* sleep(1);
+    },
+    { maxConnections: 1, maxBodyBytes: 2_000_000, timeout: { pool: 8_000 } },
+  ),
+);
+
 each("more than maxBodyBytes is refused, and its connection closed", () =>
   withServer(
     (request, response) => {
