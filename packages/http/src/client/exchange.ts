@@ -118,7 +118,16 @@ export class Exchange implements TracedRequest {
   abandon(why: unknown): void {
     if (this.isOver) return;
     this.control?.abort();
+    this.chunks = [];
     this.failed(why);
+  }
+
+  /** Its owner wants nothing more of it, not even what has come. */
+  discard(why: unknown): void {
+    this.abandon(why);
+    this.chunks = [];
+    this.phase = "failed";
+    this.error = why;
   }
 
   // What a transport reports.
@@ -177,7 +186,6 @@ export class Exchange implements TracedRequest {
     if (this.isOver) return;
     this.phase = "failed";
     this.error = error;
-    this.chunks = [];
     tell(this.trace, "failed", this, error);
     this.wake();
   }
@@ -212,7 +220,7 @@ export class Exchange implements TracedRequest {
   unpause(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.control?.resume();
+    if (!this.isOver) this.control?.resume();
   }
 
   /** @internal All of it is wanted, up to so many bytes. */

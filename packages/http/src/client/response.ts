@@ -107,7 +107,7 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   close(): Operation<void> {
     return closing(() => {
       this.isUsed = true;
-      this.exchange.abandon(new ClosedResourceError());
+      this.exchange.discard(new ClosedResourceError());
     });
   }
 
@@ -185,7 +185,7 @@ class Body extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream {
   }
 
   close(): Operation<void> {
-    return closing(() => this.exchange.abandon(new ClosedResourceError()));
+    return closing(() => this.exchange.discard(new ClosedResourceError()));
   }
 }
 

@@ -52,13 +52,18 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
   /** What is given then. May throw. */
   protected abstract outcome(): T;
 
+  /** Whether nothing is given any more but the error. */
+  protected get hasFailed(): boolean {
+    return this.exchange.phase === "failed";
+  }
+
   /** Before anything is waited for. */
   protected prepare(): void {
     // Most have nothing to prepare.
   }
 
   isDue(): boolean {
-    return this.exchange.phase === "failed" || this.isReady();
+    return this.hasFailed || this.isReady();
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
@@ -67,7 +72,7 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
     let value: T;
     try {
       this.prepare();
-      if (exchange.phase === "failed") return this.refuse(strand, exchange.error);
+      if (this.hasFailed) return this.refuse(strand, exchange.error);
       if (!this.isReady()) return this.wait(strand);
       value = this.outcome();
     } catch (error) {
@@ -112,7 +117,7 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
     // Cancelled meanwhile, or woken by what came first.
     if (this.strand === undefined) return;
     this.leave();
-    if (exchange.phase === "failed") {
+    if (this.hasFailed) {
       this.fail(exchange.error);
       return;
     }
@@ -167,6 +172,11 @@ export class More extends BodyWait<Uint8Array> {
     super(exchange);
     this.maxBytes = maxBytes;
     this.isKept = isKept;
+  }
+
+  /** What had come before it failed is given first. */
+  protected override get hasFailed(): boolean {
+    return super.hasFailed && this.exchange.chunks.length === 0;
   }
 
   protected isOurs(): boolean {

@@ -1,5 +1,13 @@
 /** What comes back: bodies in every form, and what is no answer. */
-import { BrokenResourceError, EndOfStream, forEach, sleep, use, UsageError } from "@anyloop/core";
+import {
+  BrokenResourceError,
+  ClosedResourceError,
+  EndOfStream,
+  forEach,
+  sleep,
+  use,
+  UsageError,
+} from "@anyloop/core";
 import { BodyTooLarge, ClientSession, InvalidResponse, StatusError } from "@anyloop/http/client";
 import { expect } from "vitest";
 import { caught, each, eachOnUndici } from "./each-real.ts";
@@ -112,6 +120,43 @@ each("a status of 400 or more is an answer, until it is asked to throw", () =>
       expect(error).toBeInstanceOf(StatusError);
       expect((error as StatusError).status).toBe(404);
       expect(yield* (error as StatusError).response.text()).toBe("not here");
+    },
+  ),
+);
+
+each("what had come before the connection broke is given before the error", () => {
+  let breakOff = (): void => {};
+  const broken: unknown[] = [];
+  return withServer(
+    (_request, response) => {
+      response.write("first");
+      breakOff = () => {
+        response.write("last", () => response.destroy());
+      };
+    },
+    function* (session) {
+      const stream = (yield* session.get("/")).stream();
+      expect((yield* stream.receive()).length).toBe(5);
+      breakOff();
+      while (broken.length === 0) yield* sleep(1);
+      expect((yield* stream.receive()).length).toBe(4);
+      expect(yield* caught(stream.receive())).toBeInstanceOf(BrokenResourceError);
+      expect(session.statistics()).toMatchObject({ connections: 0, active: 0 });
+    },
+    { trace: { failed: (request) => void broken.push(request) } },
+  );
+});
+
+each("after a stream was closed nothing is given, not even what has come", () =>
+  withServer(
+    (_request, response) => response.end("all of it"),
+    function* (session) {
+      for (const close of ["stream", "response"] as const) {
+        const response = yield* session.get("/");
+        const stream = response.stream();
+        yield* close === "stream" ? stream.close() : response.close();
+        expect(yield* caught(stream.receive())).toBeInstanceOf(ClosedResourceError);
+      }
     },
   ),
 );
