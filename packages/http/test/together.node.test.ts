@@ -79,6 +79,46 @@ each(
   ofNode,
 );
 
+each(
+  "a websocket whose handler fails says 1011, one whose server ends 1001",
+  function* () {
+    const reported: unknown[] = [];
+    const app = new Application()
+      .websocket("/fails", function* (socket) {
+        yield* socket.receive();
+        throw new Error("as ordered");
+      })
+      .websocket("/lasts", function* (socket) {
+        yield* socket.receive();
+        yield* sleepForever();
+      });
+    yield* taskGroup(function* (group) {
+      const server = yield* group.start<Serving>((status) =>
+        serve(
+          app,
+          { host: "127.0.0.1", shutdownTime: 10, onError: (error) => reported.push(String(error)) },
+          status,
+        ),
+      );
+      yield* use(new ClientSession({ baseUrl: server.url }), function* (session) {
+        for (const [path, code] of [
+          ["/fails", 1011],
+          ["/lasts", 1001],
+        ] as const) {
+          yield* use(session.websocket(path), function* (socket) {
+            yield* socket.send("go on");
+            if (code === 1001) server.stop();
+            yield* caught(socket.receive());
+            expect(socket.closeCode).toBe(code);
+          });
+        }
+      });
+    });
+    expect(reported).toEqual(["Error: as ordered"]);
+  },
+  ofNode,
+);
+
 each("a session receives the events that a route streams, and connects again where they end", function* () {
   const seen: (string | undefined)[] = [];
   const app = new Application().get("/events", (request) => {
@@ -129,5 +169,36 @@ each("closing a stream of events ends the handler that asks for it", function* (
       expect(yield* moveOnAfter(5, events.receive() as Operation<unknown>)).toBeUndefined();
     });
     yield* ended.wait();
+  });
+});
+
+each("a receive that is cancelled keeps the connection, on which the next event comes", function* () {
+  let opened = 0;
+  let next = new Event();
+  const app = new Application().get("/events", () => {
+    opened++;
+    return ServerResponse.stream(
+      function* (write) {
+        for (let number = 0; ; number++) {
+          yield* next.wait();
+          next = new Event();
+          yield* write(encodeEvent({ data: String(number) }));
+        }
+      },
+      { headers: { "content-type": "text/event-stream" } },
+    );
+  });
+  yield* together(app, function* (session) {
+    yield* use(session.events("/events"), function* (events) {
+      next.set();
+      expect((yield* events.receive()).data).toBe("0");
+      for (const data of ["1", "2"]) {
+        expect(yield* moveOnAfter(5, events.receive() as Operation<unknown>)).toBeUndefined();
+        next.set();
+        expect((yield* events.receive()).data).toBe(data);
+      }
+      expect(opened).toBe(1);
+    });
+    expect(session.statistics().active).toBe(0);
   });
 });

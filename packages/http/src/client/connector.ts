@@ -55,10 +55,10 @@ export function connecting(
   watch: ConnectWatch,
 ): Connecting {
   let socket: Socket | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
   const connect: BuildConnector.connector = (options, callback) => {
     watch.started();
-    let timer: NodeJS.Timeout | undefined;
     const finish = (error: Error | null, opened: Socket | TLSSocket | null): void => {
       clearTimeout(timer);
       if (error !== null || opened === null) callback(error ?? new Error("No socket was opened."), null);
@@ -110,6 +110,8 @@ export function connecting(
       return typeof alpnProtocol === "string" ? alpnProtocol : undefined;
     },
     destroy(closed) {
+      // A socket that is destroyed for no error tells nobody who waits for it.
+      clearTimeout(timer);
       if (socket === undefined || socket.closed) {
         closed();
         return;

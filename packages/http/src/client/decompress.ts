@@ -6,8 +6,15 @@
  */
 import type { Transform } from "node:stream";
 import type * as Zlib from "node:zlib";
-import { type ByteReceiveStream, type Coroutine, EndOfStream, type Operation, perform } from "@anyloop/core";
-import { ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
+import {
+  type ByteReceiveStream,
+  type Coroutine,
+  EndOfStream,
+  isCancelled,
+  type Operation,
+  perform,
+} from "@anyloop/core";
+import { checkpointIfCancelled, ReceiveStreamBase, suspendOnHost } from "@anyloop/core/lowlevel";
 import { DecompressionFailed } from "./errors.ts";
 import type { HttpHeaders } from "../headers.ts";
 import type { BodyReceiveStream } from "./response.ts";
@@ -41,15 +48,19 @@ export function codingsOf(headers: HttpHeaders): readonly string[] {
     .filter((coding) => coding !== "" && coding !== "identity");
 }
 
-/** @throws DecompressionFailed for a coding that is not known here, or too many. */
-export function decompressed(source: BodyReceiveStream, codings: readonly string[]): BodyReceiveStream {
+/** `isKept`: see `ClientResponse.keptStream`. @throws DecompressionFailed for a coding that is not known here, or too many. */
+export function decompressed(
+  source: BodyReceiveStream,
+  codings: readonly string[],
+  isKept: boolean,
+): BodyReceiveStream {
   if (codings.length > mostLayers) {
     throw new DecompressionFailed(
       `The body is compressed ${String(codings.length)} times over: ${codings.join(", ")}.`,
     );
   }
   let stream = source;
-  for (const coding of codings.toReversed()) stream = new Decompressed(stream, coding);
+  for (const coding of codings.toReversed()) stream = new Decompressed(stream, coding, isKept);
   return stream;
 }
 
@@ -68,6 +79,7 @@ function decoderFor(coding: string, first: Uint8Array): Transform {
 class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream {
   private readonly source: ByteReceiveStream;
   private readonly coding: string;
+  private readonly isKept: boolean;
   private decoder: Transform | undefined = undefined;
   private error: Error | undefined = undefined;
   private hasEnded = false;
@@ -75,10 +87,11 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
   private isFed = false;
   private watcher: (() => void) | undefined = undefined;
 
-  constructor(source: ByteReceiveStream, coding: string) {
+  constructor(source: ByteReceiveStream, coding: string, isKept: boolean) {
     super();
     this.source = source;
     this.coding = coding;
+    this.isKept = isKept;
   }
 
   receive(maxBytes = 65_536): Operation<Uint8Array> {
@@ -91,13 +104,26 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
   }
 
   private *doReceive(maxBytes: number): Coroutine<Uint8Array> {
+    try {
+      // What is decompressed already is given without waiting for anything.
+      yield* checkpointIfCancelled();
+      return yield* this.piece(maxBytes);
+    } catch (error) {
+      // What waits for the decoder does not wait for the source, which would close by itself when it is cancelled.
+      const goesOn = error instanceof EndOfStream || (this.isKept && isCancelled(error));
+      if (!goesOn) yield* this.close();
+      throw error;
+    }
+  }
+
+  private *piece(maxBytes: number): Coroutine<Uint8Array> {
     for (;;) {
       const { decoder } = this;
       // Reading what is empty is also what makes the decoder say that it has ended.
       const size = Math.min(maxBytes, decoder?.readableLength ?? 0);
       const piece = decoder?.read(...(size > 0 ? [size] : [])) as Uint8Array | null | undefined;
       if (piece !== null && piece !== undefined) return piece;
-      if (this.error !== undefined) yield* this.damaged(this.error);
+      if (this.error !== undefined) throw damaged(this.coding, this.error);
       if (this.hasEnded) throw new EndOfStream();
       if (this.isFed || this.isWriting) yield* this.change();
       else yield* this.feed();
@@ -136,13 +162,6 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
       });
   }
 
-  private *damaged(cause: Error): Coroutine<never> {
-    yield* this.close();
-    throw new DecompressionFailed(`The body cannot be decompressed (${this.coding}): ${cause.message}`, {
-      cause,
-    });
-  }
-
   private change(): Operation<void> {
     return suspendOnHost((waiter) => {
       this.watcher = () => waiter.resume();
@@ -163,4 +182,8 @@ class Decompressed extends ReceiveStreamBase<Uint8Array> implements ByteReceiveS
     this.watcher = undefined;
     watcher?.();
   }
+}
+
+function damaged(coding: string, cause: Error): DecompressionFailed {
+  return new DecompressionFailed(`The body cannot be decompressed (${coding}): ${cause.message}`, { cause });
 }

@@ -74,9 +74,9 @@ export class Exchange implements TracedRequest {
     return new Head(this);
   }
 
-  /** Waits for a piece of the body, of at most `maxBytes`. @throws EndOfStream. */
-  more(maxBytes: number): Operation<Uint8Array> {
-    return new More(this, maxBytes);
+  /** Waits for a piece of the body, of at most `maxBytes`. Cancelled, the body is `isKept` or let go of. @throws EndOfStream. */
+  more(maxBytes: number, isKept: boolean): Operation<Uint8Array> {
+    return new More(this, maxBytes, isKept);
   }
 
   /** Waits for all of the body, no more than `maxBytes`, and gives what `convert` makes of it. The owner may refuse. */
@@ -118,7 +118,16 @@ export class Exchange implements TracedRequest {
   abandon(why: unknown): void {
     if (this.isOver) return;
     this.control?.abort();
+    this.chunks = [];
     this.failed(why);
+  }
+
+  /** Its owner wants nothing more of it, not even what has come. */
+  discard(why: unknown): void {
+    this.abandon(why);
+    this.chunks = [];
+    this.phase = "failed";
+    this.error = why;
   }
 
   // What a transport reports.
@@ -177,7 +186,6 @@ export class Exchange implements TracedRequest {
     if (this.isOver) return;
     this.phase = "failed";
     this.error = error;
-    this.chunks = [];
     tell(this.trace, "failed", this, error);
     this.wake();
   }
@@ -212,7 +220,7 @@ export class Exchange implements TracedRequest {
   unpause(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.control?.resume();
+    if (!this.isOver) this.control?.resume();
   }
 
   /** @internal All of it is wanted, up to so many bytes. */
@@ -222,6 +230,18 @@ export class Exchange implements TracedRequest {
     if (this.received > maxBytes) this.abandon(new BodyTooLarge(maxBytes));
     // What has come to its end is refused as well.
     if (this.received > maxBytes) throw new BodyTooLarge(maxBytes);
+    this.unpause();
+  }
+
+  /** The body is not held up, though nobody may come for it; with more than so many bytes it is given up. */
+  letCome(maxBytes: number): void {
+    if (this.isOver || this.isUnbounded) return;
+    if (this.received > maxBytes) {
+      this.abandon(new BodyTooLarge(maxBytes));
+      return;
+    }
+    this.maxBytes = maxBytes;
+    this.isUnbounded = true;
     this.unpause();
   }
 

@@ -29,7 +29,7 @@ export type { QueryInit } from "./target.ts";
 export type { TimeoutOptions } from "./timeouts.ts";
 export type { Trace, TracedRequest } from "./trace.ts";
 export type { ClientStatistics } from "./transport.ts";
-export type { ConnectionOptions } from "./undici-transport.ts";
+export type { ConnectionOptions } from "./connection-options.ts";
 export * from "../events/index.ts";
 export { WebSocketClosedError } from "../websocket/close-code.ts";
 export { connectWebSocket } from "../websocket/connect.ts";

@@ -1,5 +1,5 @@
 /** Which transport there is here. What needs Node is imported only where Node is. */
-import type { ConnectionOptions } from "./undici-transport.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import type { Transport } from "./transport.ts";
 
 /** "undici" wherever it runs (Node, Deno), else "fetch" (Bun, browsers). */

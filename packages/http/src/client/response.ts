@@ -41,8 +41,9 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   /** The answers that redirected, the first one first. Their bodies are closed. */
   history: readonly ClientResponse[] = none;
   readonly request: ClientRequest;
+  /** @internal The body was given away. */
+  isUsed = false;
   private readonly exchange: Exchange;
-  private isUsed = false;
 
   /** @internal Made by a session. */
   constructor(request: ClientRequest, exchange: Exchange) {
@@ -58,10 +59,14 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** Gives itself, to go on with. @throws StatusError for a status of 400 or more. */
+  /**
+   * Gives itself, to go on with. @throws StatusError for a status of 400 or more; its body comes in, up to `maxBodyBytes`,
+   * whether it is read or not, so that an error that is passed on holds no connection.
+   */
   throwForStatus(): this {
-    if (this.status >= 400) throw new StatusError(this);
-    return this;
+    if (this.status < 400) return this;
+    this.exchange.letCome(this.request.settings.maxBodyBytes ?? defaultMaxBytes);
+    throw new StatusError(this);
   }
 
   /** @throws BodyTooLarge beyond `maxBodyBytes` (64 MiB if not given), the time limits, BrokenResourceError, UsageError if read before. */
@@ -83,9 +88,14 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
 
   /** The body as it comes. The sender is held up while 64 kB lie unread. Close it, or read it to its end. */
   stream(): BodyReceiveStream {
-    const stream = this.open();
+    const stream = this.open(false);
     const { maxBodyBytes } = this.request.settings;
     return maxBodyBytes === undefined ? stream : new Bounded(stream, maxBodyBytes);
+  }
+
+  /** @internal The same for who closes it whatever happens: a `receive` that is cancelled takes nothing, and ends nothing. */
+  keptStream(): BodyReceiveStream {
+    return this.open(true);
   }
 
   /** The body's lines, as they come. @throws as `linesOf`. */
@@ -97,7 +107,7 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   close(): Operation<void> {
     return closing(() => {
       this.isUsed = true;
-      this.exchange.abandon(new ClosedResourceError());
+      this.exchange.discard(new ClosedResourceError());
     });
   }
 
@@ -109,11 +119,11 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
     return this.request.settings.decompress && !this.exchange.isDecoded ? codingsOf(this.headers) : [];
   }
 
-  private open(): BodyReceiveStream {
+  private open(isKept: boolean): BodyReceiveStream {
     this.claim();
-    const raw = new Body(this.exchange);
+    const raw = new Body(this.exchange, isKept);
     const { codings } = this;
-    return codings.length === 0 ? raw : decompressed(raw, codings);
+    return codings.length === 0 ? raw : decompressed(raw, codings, isKept);
   }
 
   private read<T>(convert: Convert<ClientResponse, T>): Operation<T> {
@@ -123,7 +133,7 @@ export class ClientResponse implements AsyncDisposable, BodyOwner {
   }
 
   private *readCoded<T>(convert: Convert<ClientResponse, T>, maxBytes: number): Coroutine<T> {
-    const stream = new Bounded(this.open(), maxBytes);
+    const stream = new Bounded(this.open(false), maxBytes);
     const chunks: Uint8Array[] = [];
     try {
       for (;;) chunks.push(yield* stream.receive());
@@ -161,19 +171,21 @@ export class StatusError extends AnyloopError {
 /** The bytes of the wire. */
 class Body extends ReceiveStreamBase<Uint8Array> implements ByteReceiveStream {
   private readonly exchange: Exchange;
+  private readonly isKept: boolean;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, isKept: boolean) {
     super();
     this.exchange = exchange;
+    this.isKept = isKept;
   }
 
   receive(maxBytes = 65_536): Operation<Uint8Array> {
     if (!(maxBytes >= 1)) throw new UsageError(`maxBytes is ${String(maxBytes)}. Give 1 or more.`);
-    return this.exchange.more(maxBytes);
+    return this.exchange.more(maxBytes, this.isKept);
   }
 
   close(): Operation<void> {
-    return closing(() => this.exchange.abandon(new ClosedResourceError()));
+    return closing(() => this.exchange.discard(new ClosedResourceError()));
   }
 }
 

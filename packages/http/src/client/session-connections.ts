@@ -2,7 +2,7 @@
  * What a session opens besides requests: streams of events and websockets, with the session's header fields, cookies and
  * TLS options.
  *
- * Invariant: they are made of the session's public methods alone.
+ * Invariant: they are made of what the session gives to everybody, but for a body that outlives a cancelled `receive`.
  */
 import { type Coroutine, operation, type Operation } from "@anyloop/core";
 import { type EventResponse, EventStream, type EventStreamOptions } from "../events/index.ts";
@@ -32,7 +32,7 @@ const openEvents = operation(function* openEvents(
   if (headers !== undefined) fields.setAll(headers);
   if (lastEventId !== "") fields.set("last-event-id", lastEventId);
   const response = yield* session.get(url, { headers: fields, query, auth, timeout: unlimited });
-  return { status: response.status, headers: response.headers, stream: response.stream() };
+  return { status: response.status, headers: response.headers, stream: response.keptStream() };
 });
 
 export function eventsOf(

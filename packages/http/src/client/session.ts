@@ -37,7 +37,7 @@ import { type Target, Targets } from "./target.ts";
 import { type Limits, limitsOf, type TimeoutOptions } from "./timeouts.ts";
 import type { Trace } from "./trace.ts";
 import type { ClientStatistics, Transport } from "./transport.ts";
-import type { ConnectionOptions } from "./undici-transport.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { pump, Upload } from "./upload.ts";
 
 export interface ClientOptions extends ConnectionOptions {
@@ -282,7 +282,7 @@ export class ClientSession implements AsyncDisposable {
     };
   }
 
-  /** The innermost of the layers: one request on the wire. */
+  /** The innermost of the layers: one request on the wire. Until the caller has the response, the exchange is ours to end. */
   private *exchange(wanted: ClientRequest): Coroutine<ClientResponse> {
     const { cookies } = this;
     const request = cookies === undefined ? wanted : cookies.attach(wanted);
@@ -292,13 +292,15 @@ export class ClientSession implements AsyncDisposable {
     if (isBodyStream(content)) {
       const upload = new Upload();
       exchange = new Exchange(transport, request, upload);
-      yield* this.upload(exchange, content, upload);
+      yield* orAbandon(exchange, this.upload(exchange, content, upload));
     } else {
       exchange = new Exchange(transport, request, content);
       yield* exchange.head();
     }
     const response = new ClientResponse(request, exchange);
-    if (cookies !== undefined && response.headers.has("set-cookie")) yield* cookies.keep(response);
+    if (cookies !== undefined && response.headers.has("set-cookie")) {
+      yield* orAbandon(exchange, cookies.keep(response));
+    }
     return response;
   }
 
@@ -341,6 +343,16 @@ export class ClientSession implements AsyncDisposable {
 }
 
 const nothing: ClientStatistics = { connections: 0, idle: 0, active: 0, waiting: 0, closing: 0 };
+
+/** What is done with an exchange that nobody else knows yet. */
+function* orAbandon(exchange: Exchange, work: Coroutine<void>): Coroutine<void> {
+  try {
+    yield* work;
+  } catch (error) {
+    exchange.abandon(error);
+    throw error;
+  }
+}
 
 /** Ends when the body was sent, or the server has said all it has to say without hearing the rest. */
 function* sending(exchange: Exchange, source: BodyStream, upload: Upload, group: TaskGroup): Coroutine<void> {

@@ -1,6 +1,6 @@
 /**
  * Hooks that follow a request on its way. They are plain callbacks in the stack of the I/O: measure, count, log; start no
- * requests in them.
+ * requests in them, and cancel none.
  */
 import type { HttpHeaders } from "../headers.ts";
 

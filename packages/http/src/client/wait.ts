@@ -11,6 +11,8 @@ import type { Exchange } from "./exchange.ts";
 
 /** Whose body it is. */
 export interface BodyOwner {
+  /** Whether it was given away. */
+  readonly isUsed: boolean;
   /** @throws UsageError if it was given away before. */
   claim(): void;
 }
@@ -50,13 +52,18 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
   /** What is given then. May throw. */
   protected abstract outcome(): T;
 
+  /** Whether nothing is given any more but the error. */
+  protected get hasFailed(): boolean {
+    return this.exchange.phase === "failed";
+  }
+
   /** Before anything is waited for. */
   protected prepare(): void {
     // Most have nothing to prepare.
   }
 
   isDue(): boolean {
-    return this.exchange.phase === "failed" || this.isReady();
+    return this.hasFailed || this.isReady();
   }
 
   protected enter(strand: Strand): IteratorResult<unknown, unknown> {
@@ -65,7 +72,7 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
     let value: T;
     try {
       this.prepare();
-      if (exchange.phase === "failed") return this.refuse(strand, exchange.error);
+      if (this.hasFailed) return this.refuse(strand, exchange.error);
       if (!this.isReady()) return this.wait(strand);
       value = this.outcome();
     } catch (error) {
@@ -110,7 +117,7 @@ export abstract class Wait<T> extends HostLeaf<T> implements Timer {
     // Cancelled meanwhile, or woken by what came first.
     if (this.strand === undefined) return;
     this.leave();
-    if (exchange.phase === "failed") {
+    if (this.hasFailed) {
       this.fail(exchange.error);
       return;
     }
@@ -145,12 +152,35 @@ export class Head extends Wait<void> {
   }
 }
 
-export class More extends Wait<Uint8Array> {
-  private readonly maxBytes: number;
+/** Waits for the body. Cancelled while it waits or before, it lets go of it: nobody else would. */
+abstract class BodyWait<T> extends Wait<T> {
+  /** Whether the body is nobody else's. */
+  protected abstract isOurs(): boolean;
 
-  constructor(exchange: Exchange, maxBytes: number) {
+  protected override enterCancelled(strand: Strand, cancelled: Cancelled): IteratorResult<unknown, unknown> {
+    if (this.isOurs()) this.exchange.abandon(closedBy(cancelled));
+    return super.enterCancelled(strand, cancelled);
+  }
+}
+
+export class More extends BodyWait<Uint8Array> {
+  private readonly maxBytes: number;
+  private readonly isKept: boolean;
+
+  /** `isKept`: whoever is cancelled comes back for more. */
+  constructor(exchange: Exchange, maxBytes: number, isKept: boolean) {
     super(exchange);
     this.maxBytes = maxBytes;
+    this.isKept = isKept;
+  }
+
+  /** What had come before it failed is given first. */
+  protected override get hasFailed(): boolean {
+    return super.hasFailed && this.exchange.chunks.length === 0;
+  }
+
+  protected isOurs(): boolean {
+    return !this.isKept && !this.exchange.isWaitedFor;
   }
 
   protected isReady(): boolean {
@@ -160,9 +190,15 @@ export class More extends Wait<Uint8Array> {
   protected outcome(): Uint8Array {
     return this.exchange.take(this.maxBytes);
   }
+
+  protected override abort(cancelled: Cancelled): boolean {
+    if (!this.isKept) return super.abort(cancelled);
+    this.leave();
+    return true;
+  }
 }
 
-export class Collect<O extends BodyOwner, T> extends Wait<T> {
+export class Collect<O extends BodyOwner, T> extends BodyWait<T> {
   private readonly owner: O;
   private readonly convert: Convert<O, T>;
   private readonly maxBytes: number;
@@ -172,6 +208,10 @@ export class Collect<O extends BodyOwner, T> extends Wait<T> {
     this.owner = owner;
     this.convert = convert;
     this.maxBytes = maxBytes;
+  }
+
+  protected isOurs(): boolean {
+    return !this.owner.isUsed;
   }
 
   protected override prepare(): void {

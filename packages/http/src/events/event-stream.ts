@@ -90,7 +90,7 @@ export class EventStream extends ReceiveStreamBase<ServerSentEvent> {
   }
 
   /**
-   * The next event.
+   * The next event. Cancelled while it waits for one it keeps the connection; while it connects, the next one begins anew.
    * @throws EndOfStream after status 204; BrokenResourceError for an answer that is no stream of events, and for an event
    * that is too long; ClosedResourceError, BusyResourceError; what `open` throws the first time.
    */

@@ -29,7 +29,7 @@ import type { RequestHome, ServerHome, ServerRequest } from "./request.ts";
 import { ServerResponse, type StreamSource } from "./response.ts";
 import type { Route, Router } from "./router.ts";
 import { wrongHead } from "./wrong-head.ts";
-import { closeSource, type Destination, sendStream, sendWhole, taken } from "./send.ts";
+import { closeSource, type Destination, sendBare, sendStream, sendWhole, taken } from "./send.ts";
 import { answered } from "./handle.ts";
 
 /** What connections share. */
@@ -152,12 +152,14 @@ export class Connection implements RequestHome {
     this.current = exchange;
     this.home.counts.requests++;
     this.home.counts.active++;
-    exchange.task = group.startSoon(perform(this, this.answer, exchange));
+    const { method, path } = exchange.request;
+    exchange.task = group.startSoon(perform(this, this.answer, exchange), { name: `${method} ${path}` });
   }
 
   private beginNext(): void {
     const next = this.waiting.shift();
-    if (next !== undefined && this.group !== undefined && !this.socket.writableEnded)
+    const { destroyed, writableEnded } = this.socket;
+    if (next !== undefined && this.group !== undefined && !destroyed && !writableEnded)
       this.begin(next, this.group);
     if (!this.isPaused || this.waiting.size > 0) return;
     this.isPaused = false;
@@ -236,10 +238,7 @@ export class Connection implements RequestHome {
       return response.isStreamed ? closeSource(response.body as StreamSource) : undefined;
     exchange.isAnswering = true;
     exchange.status = response.status;
-    if (raw === undefined) {
-      this.socket.end(lastWords(response));
-      return undefined;
-    }
+    if (raw === undefined) return this.part(response, exchange);
     // While a stream is sent the rest of the body may be read; behind a whole response nobody will.
     const isRefused = !request.isBodyComplete && !response.isStreamed;
     const isLast = isRefused || !raw.shouldKeepAlive || this.home.stopping.isSet || this.isAtEnd;
@@ -257,6 +256,16 @@ export class Connection implements RequestHome {
   private *pour(response: ServerResponse, exchange: Exchange, to: Destination): Coroutine<void> {
     exchange.bytes = yield* sendStream(response, to);
     if (!exchange.request.isBodyComplete) yield* this.linger(exchange);
+  }
+
+  /** An answer on a connection that the runtime has let go of, for another protocol that is not spoken after all. */
+  private *part(response: ServerResponse, exchange: Exchange): Coroutine<void> {
+    const { socket } = this;
+    const { method } = exchange.request;
+    const { writeTime } = this.home.limits;
+    exchange.bytes = yield* sendBare(response, { socket, writeTime, isHead: method === "HEAD" });
+    socket.resume();
+    yield* this.linger(exchange);
   }
 
   private get isAtEnd(): boolean {
@@ -286,7 +295,7 @@ export class Connection implements RequestHome {
   /** The handler was cancelled: the client is told to come again, if it was told nothing yet. */
   private apologize({ raw, isAnswering }: Exchange): void {
     if (raw === undefined || isAnswering || this.socket.destroyed) this.socket.destroy();
-    else this.socket.end(lastWords(new ServerResponse(undefined, { status: 503 })));
+    else this.socket.end(comeAgain());
   }
 
   private over(exchange: Exchange): void {
@@ -314,10 +323,9 @@ export class Connection implements RequestHome {
   }
 }
 
-/** A response on a connection that nothing else will be said on. */
-function lastWords(response: ServerResponse): string {
-  const body = typeof response.body === "string" ? response.body : "";
-  return headOf(response, Buffer.byteLength(body), "connection: close\r\n") + body;
+/** To a client whose handler was cancelled, on a connection that nothing else will be said on. */
+function comeAgain(): string {
+  return headOf(new ServerResponse(undefined, { status: 503 }), 0, "connection: close\r\n");
 }
 
 function explained({ message, status, headers }: HttpError): ServerResponse {

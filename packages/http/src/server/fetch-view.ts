@@ -5,6 +5,7 @@
  * not does not pay for it. Invariant: a body is read by one side only, piece by piece, as fast as the other side takes it.
  */
 import { type Coroutine, fromPromise, UsageError } from "@anyloop/core";
+import { HttpError } from "./http-error.ts";
 import type { Incoming } from "./incoming.ts";
 import { tooLong } from "./request-body.ts";
 import type { ServerRequest } from "./request.ts";
@@ -18,6 +19,9 @@ export function fetchRequest(request: ServerRequest<unknown>, limit: number, pat
   const { method, raw, target } = request;
   const query = target.indexOf("?");
   const url = `${request.origin}${path}${query < 0 ? "" : target.slice(query)}`;
+  // Which the standard has no room for: what is asked is wrong, not the server.
+  if (method === "TRACE") throw new HttpError(405);
+  if (!URL.canParse(url)) throw new HttpError(400, "The Host field is no name or address.");
   const headers = new Headers();
   for (let index = 0; index < raw.rawHeaders.length; index += 2) {
     headers.append(raw.rawHeaders[index] as string, raw.rawHeaders[index + 1] as string);

@@ -198,11 +198,22 @@ class Whole<T> extends Read<T> {
     this.convert = convert;
   }
 
+  protected override enter(strand: Strand): IteratorResult<unknown, unknown> {
+    this.pieces = undefined;
+    return super.enter(strand);
+  }
+
+  /** What has come is there for the next one. */
+  protected override abort(): boolean {
+    if (this.pieces !== undefined) this.body.putBack(Buffer.concat(this.pieces));
+    return super.abort();
+  }
+
   protected offer(piece: Uint8Array | undefined): boolean {
     const { body } = this;
     if (piece !== undefined && !body.admits(piece)) return this.refuseAs(body.tooLong());
     // In one piece with its end: nothing to put together.
-    if (this.pieces === undefined && (piece === undefined || body.incoming.isWhole))
+    if (this.pieces === undefined && (piece === undefined || body.incoming.hasEnded))
       return this.give(piece ?? nothing);
     if (piece === undefined) return this.give(Buffer.concat(this.pieces ?? []));
     if (this.pieces === undefined) this.pieces = [piece];

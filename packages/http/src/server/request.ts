@@ -39,7 +39,7 @@ const noParams: Readonly<Record<string, string>> = Object.freeze({});
 
 export class ServerRequest<Params = Readonly<Record<string, string>>> {
   readonly method: string;
-  /** The target as it came: path and query, not decoded. */
+  /** The target as it came: path and query, not decoded. Empty for what is none, which no handler gets to see. */
   readonly target: string;
   /** What the route's pattern found in the path, decoded. */
   params: Params = noParams as Params;
@@ -88,7 +88,8 @@ export class ServerRequest<Params = Readonly<Record<string, string>>> {
 
   /** Scheme and host of the URL. */
   get origin(): string {
-    return `${this.isSecure ? "https" : "http"}://${this.raw.headers.host ?? "localhost"}`;
+    const { host = "" } = this.raw.headers;
+    return `${this.isSecure ? "https" : "http"}://${host === "" ? "localhost" : host}`;
   }
 
   /** Names in lower case. */
@@ -237,15 +238,12 @@ function clientHasVanished(): DOMException {
   return new DOMException("The client has closed the connection.", "AbortError");
 }
 
-/** A proxy may send the whole URL; what counts is what comes behind the host. */
+/** A proxy may send the whole URL; what counts is what comes behind the host. Empty for what is neither path nor URL. */
 function originForm(target: string): string {
   if (target.startsWith("/") || target === "*") return target;
-  try {
-    const { pathname, search } = new URL(target);
-    return pathname + search;
-  } catch (error) {
-    throw new HttpError(400, "The request's target is no path and no URL.", { cause: error });
-  }
+  if (!URL.canParse(target)) return "";
+  const { pathname, search } = new URL(target);
+  return pathname + search;
 }
 
 function decoded(value: string): string {

@@ -26,14 +26,18 @@ import type { ServerResponse, StreamSource } from "./response.ts";
 
 const isNode = !("bun" in process.versions) && !("deno" in process.versions);
 
-/** Where and how a response is to be sent. */
-export interface Destination {
-  readonly raw: NodeResponse;
+/** Where a response is to be sent, if the runtime has let go of the connection. */
+export interface BareDestination {
   readonly socket: Duplex;
   /** Milliseconds in which a client has to take something. */
   readonly writeTime: number;
   /** Whether only the head is asked for. */
   readonly isHead: boolean;
+}
+
+/** Where and how a response is to be sent. */
+export interface Destination extends BareDestination {
+  readonly raw: NodeResponse;
   /** Whether the connection ends with this response. */
   readonly isLast: boolean;
   /** The header fields that say that a connection stays open. */
@@ -99,7 +103,7 @@ function endWhole(response: ServerResponse, { raw, isHead, isLast }: Destination
 export function* sendStream(response: ServerResponse, to: Destination): Coroutine<number> {
   const source = response.body as StreamSource;
   const { raw, isHead, isLast } = to;
-  const writer = new BodyWriter(to);
+  const writer = new BodyWriter(raw, to);
   try {
     const fields = fieldsOf(response);
     if (isLast) fields["connection"] = "close";
@@ -115,8 +119,32 @@ export function* sendStream(response: ServerResponse, to: Destination): Coroutin
   return writer.bytes;
 }
 
+/** Sends a response without the runtime. The end of the connection is the end of what is streamed. */
+export function* sendBare(response: ServerResponse, to: BareDestination): Coroutine<number> {
+  const { socket } = to;
+  const isHeadOnly = to.isHead || isBodiless(response.status);
+  const writer = new BodyWriter(socket, to);
+  if (!response.isStreamed) {
+    const body = (response.body ?? "") as string | Uint8Array;
+    socket.write(headOf(response, lengthOf(body), close), "latin1");
+    if (!isHeadOnly) yield* writer.doWrite(body);
+    return writer.bytes;
+  }
+  const source = response.body as StreamSource;
+  try {
+    socket.write(headOf(response, undefined, close), "latin1");
+    if (!isHeadOnly) yield* pour(source, writer);
+  } finally {
+    yield* shield(() => closeSource(source));
+  }
+  return writer.bytes;
+}
+
 /** Waits until a client has taken enough for more. @throws BrokenResourceError if it has gone, or takes nothing. */
-export function* taken(stream: NodeResponse | Duplex, { socket, writeTime }: Destination): Coroutine<void> {
+export function* taken(
+  stream: NodeResponse | Duplex,
+  { socket, writeTime }: BareDestination,
+): Coroutine<void> {
   if ((yield* moveOnAfter(writeTime, drained(stream, socket))) === true) return;
   socket.destroy();
   throw new BrokenResourceError(
@@ -151,22 +179,24 @@ function gone(): BrokenResourceError {
 
 class BodyWriter {
   bytes = 0;
-  private readonly to: Destination;
+  private readonly stream: NodeResponse | Duplex;
+  private readonly to: BareDestination;
 
-  constructor(to: Destination) {
+  constructor(stream: NodeResponse | Duplex, to: BareDestination) {
+    this.stream = stream;
     this.to = to;
   }
 
   readonly write = (piece: Uint8Array | string): Operation<void> => perform(this, this.doWrite, piece);
 
   *doWrite(piece: Uint8Array | string): Coroutine<void> {
-    const { raw, socket } = this.to;
-    if (socket.destroyed) throw gone();
+    const { stream } = this;
+    if (this.to.socket.destroyed) throw gone();
     const length = lengthOf(piece);
     // To the runtime an empty piece would be the end of a chunked body.
     if (length === 0) return;
     this.bytes += length;
-    if (!raw.write(piece)) yield* taken(raw, this.to);
+    if (!stream.write(piece)) yield* taken(stream, this.to);
   }
 }
 

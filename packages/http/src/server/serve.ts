@@ -5,9 +5,7 @@
  * nothing new is accepted, idle connections are closed, requests under way get their time and are then cancelled, and only
  * when the last handler has ended is what was provided taken down. Cancelling the operation begins exactly that.
  */
-import { createServer, type Server, type ServerResponse as NodeResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse as NodeResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   type ByteStream,
@@ -24,14 +22,14 @@ import {
   taskGroup,
   type TaskStatus,
 } from "@anyloop/core";
-import { suspendOnHost } from "@anyloop/core/lowlevel";
-import { BindError, type InternetAddress, type TlsServerOptions } from "@anyloop/io";
+import type { InternetAddress, TlsServerOptions } from "@anyloop/io";
 import type { AccessLog } from "./access-log.ts";
 import type { Application } from "./application.ts";
 import { ByteStreamDuplex } from "./byte-stream-duplex.ts";
 import { Connection, type ConnectionHome } from "./connection.ts";
-import { Incoming } from "./incoming.ts";
+import type { Incoming } from "./incoming.ts";
 import { type Limits, limitsOf } from "./limits.ts";
+import { NodeServer, type NodeServerHome } from "./node-server.ts";
 import { refusal } from "./refusal.ts";
 import { Startup } from "./provided.ts";
 import { ServerRequest } from "./request.ts";
@@ -81,10 +79,10 @@ export interface ServerStatistics {
 
 /** A connection that has been idle for so many rounds of the same length is closed: `idleTime` is that many rounds. */
 const idleRounds = 4;
-/** How often `node:http` looks for requests that are late, in milliseconds. */
-const lateCheck = 1_000;
 
-class HttpServer implements ConnectionHome, Serving {
+const connectionName = { name: "connection" };
+
+class HttpServer implements ConnectionHome, NodeServerHome, Serving {
   readonly router: Router;
   readonly storage: Storage;
   readonly limits: Limits;
@@ -96,7 +94,7 @@ class HttpServer implements ConnectionHome, Serving {
   readonly listening = new Event();
   address: InternetAddress | undefined = undefined;
   private readonly options: ServeOptions;
-  private readonly raw: Server;
+  private readonly sockets: NodeServer;
   private readonly open = new Map<Duplex, Connection>();
   private readonly startup: Startup;
   private group: TaskGroup | undefined = undefined;
@@ -114,7 +112,7 @@ class HttpServer implements ConnectionHome, Serving {
       "connection: keep-alive\r\n" +
       (seconds > 0 && seconds < Infinity ? `keep-alive: timeout=${String(seconds)}\r\n` : "");
     this.accessLog = options.accessLog;
-    this.raw = this.makeServer();
+    this.sockets = new NodeServer(this, this.limits, options);
     this.startup = new Startup(app, () => this.listen());
   }
 
@@ -152,21 +150,27 @@ class HttpServer implements ConnectionHome, Serving {
   }
 
   private *listen(): Coroutine<void> {
-    yield* taskGroup((group) => this.accept(group), { name: "connections" });
+    try {
+      yield* taskGroup((group) => this.accept(group), { name: "connections" });
+    } finally {
+      this.sockets.close();
+    }
   }
 
   private *accept(group: TaskGroup): Coroutine<void> {
     this.group = group;
     const { listener, shutdownTime = 10_000 } = this.options;
-    const accepting = listener === undefined ? undefined : group.startSoon(() => this.acceptFrom(listener));
-    if (listener === undefined) yield* this.bind();
-    const rounds = group.startSoon(closeIdle(this), { daemon: true });
+    const accepting =
+      listener === undefined
+        ? undefined
+        : group.startSoon(() => this.acceptFrom(listener), { name: "accepting" });
+    if (listener === undefined) this.address = yield* this.sockets.listen();
+    const rounds = group.startSoon(closeIdle(this), { name: "idle connections", daemon: true });
     try {
       this.listening.set();
       yield* this.stopping.wait();
     } finally {
-      // Connections that stay open for now hold the callback up; the tasks of the group say when all is over.
-      this.raw.close();
+      this.sockets.stopListening();
       accepting?.cancel("the server is to end");
     }
     this.closeIdleConnections(0);
@@ -192,49 +196,17 @@ class HttpServer implements ConnectionHome, Serving {
     }
   }
 
-  private makeServer(): Server {
-    const { limits, options } = this;
-    const settings = {
-      IncomingMessage: Incoming,
-      maxHeaderSize: limits.headerSize,
-      headersTimeout: finite(Math.min(limits.headerTime, limits.requestTime)),
-      requestTimeout: finite(limits.requestTime),
-      connectionsCheckingInterval: Math.min(lateCheck, limits.headerTime),
-      // Ours: one look at all connections now and then is cheaper than a timer for each response.
-      keepAliveTimeout: 0,
-      noDelay: true,
-      shouldUpgradeCallback: (request: Incoming) => this.upgrades(request),
-    };
-    const raw =
-      options.tls === undefined
-        ? createServer<typeof Incoming>(settings)
-        : createSecureServer<typeof Incoming>({ ...settings, ...tlsOf(options.tls) });
-    // Counted by us: left to the runtime, fields past its count are dropped without a word.
-    raw.maxHeadersCount = 0;
-    if (limits.connections < Infinity) raw.maxConnections = limits.connections;
-    raw.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Duplex) =>
-      this.connected(socket),
-    );
-    raw.on("request", (request, response) => this.arrived(request, response));
-    raw.on("checkContinue", (request: Incoming, response: NodeResponse) => {
-      this.arrived(request, response, () => response.writeContinue());
-    });
-    raw.on("upgrade", (request: Incoming, socket: Duplex, head: Buffer) =>
-      this.upgraded(request, socket, head),
-    );
-    raw.on("clientError", (error, socket) => this.refuse(error, socket));
-    raw.on("tlsClientError", (_error: Error, socket: Duplex) => socket.destroy());
-    return raw;
-  }
-
-  private connected(socket: Duplex): Connection {
+  /** @internal */
+  connected(socket: Duplex): Connection {
     const connection = new Connection(socket, this);
-    if (this.stopping.isSet || this.group === undefined) {
+    // What is no socket of the runtime's the runtime has not counted.
+    const isTooMany = this.open.size >= this.limits.connections;
+    if (this.stopping.isSet || this.group === undefined || isTooMany) {
       socket.destroy();
       return connection;
     }
     this.open.set(socket, connection);
-    this.group.startSoon(perform(this, this.live, connection));
+    this.group.startSoon(perform(this, this.live, connection), connectionName);
     return connection;
   }
 
@@ -247,22 +219,25 @@ class HttpServer implements ConnectionHome, Serving {
     }
   }
 
-  private arrived(raw: Incoming, response: NodeResponse, expectContinue?: () => void): void {
+  /** @internal */
+  arrived(raw: Incoming, response: NodeResponse, expectContinue?: () => void): void {
     const connection = this.open.get(raw.socket) ?? this.connected(raw.socket);
     connection.arrive(new ServerRequest(raw, connection, expectContinue), response);
   }
 
-  private upgraded(raw: Incoming, socket: Duplex, head: Buffer): void {
+  /** @internal */
+  upgraded(raw: Incoming, socket: Duplex, head: Buffer): void {
     // The parser has let go of it: errors are nobody's any more, and the close that follows says enough.
     socket.on("error", () => {});
     const connection = this.open.get(socket) ?? this.connected(socket);
     const request = new ServerRequest(raw, connection);
-    request.upgrade = { socket, head };
+    // Older runtimes do not ask first: what needs no more than it has said is served as if it had not offered.
+    if (this.upgrades(raw) || !raw.isWhole) request.upgrade = { socket, head };
     connection.arrive(request, undefined);
   }
 
-  /** A client that offers another protocol where we speak only ours is served as if it had not. */
-  private upgrades(raw: Incoming): boolean {
+  /** @internal A client that offers another protocol where we speak only ours is served as if it had not. */
+  upgrades(raw: Incoming): boolean {
     const [path = ""] = (raw.url ?? "").split("?");
     try {
       return this.router.upgrades(path);
@@ -271,32 +246,12 @@ class HttpServer implements ConnectionHome, Serving {
     }
   }
 
-  private refuse(error: Error, socket: Duplex): void {
+  /** @internal */
+  refuse(error: Error, socket: Duplex): void {
     const text = refusal(error);
     const connection = this.open.get(socket);
     if (text === undefined || !socket.writable || connection === undefined) socket.destroy();
     else connection.refuse(text);
-  }
-
-  private *bind(): Coroutine<void> {
-    const { port = 0, host, path } = this.options;
-    const place = path ?? `${host ?? "every address"}, port ${String(port)}`;
-    try {
-      yield* suspendOnHost((waiter) => {
-        const { raw } = this;
-        raw.once("error", (error) => waiter.fail(error));
-        raw.listen(path === undefined ? { port, host } : { path }, () => {
-          raw.removeAllListeners("error");
-          raw.on("error", (error) => this.report(error, undefined));
-          waiter.resume();
-        });
-      });
-    } catch (error) {
-      throw new BindError(`Listening on ${place} failed`, error);
-    }
-    if (path !== undefined) return;
-    const bound = this.raw.address() as AddressInfo;
-    this.address = { host: bound.address, port: bound.port, family: bound.address.includes(":") ? 6 : 4 };
   }
 
   private *acceptFrom(listener: Listener<ByteStream>): Coroutine<void> {
@@ -310,7 +265,7 @@ class HttpServer implements ConnectionHome, Serving {
   private *carry(stream: ByteStream): Coroutine<void> {
     const duplex = new ByteStreamDuplex(stream);
     duplex.on("error", () => {});
-    this.raw.emit("connection", duplex);
+    this.sockets.carry(duplex);
     yield* duplex.carry();
   }
 }
@@ -325,14 +280,6 @@ const closeIdle: (server: HttpServer) => Operation<void> = operation(function* c
     server.closeIdleConnections(idleRounds);
   }
 });
-
-function finite(milliseconds: number): number {
-  return milliseconds === Infinity ? 0 : milliseconds;
-}
-
-function tlsOf({ alpn = ["http/1.1"], ...context }: TlsServerOptions): object {
-  return { ...context, ALPNProtocols: alpn };
-}
 
 function logError(error: unknown, request: ServerRequest | undefined): void {
   console.error(
@@ -378,7 +325,10 @@ function* supervise(
   server: HttpServer,
   status: TaskStatus<Serving> | undefined,
 ): Coroutine<void> {
-  const task = group.startSoon(shield(() => server.run()));
+  const task = group.startSoon(
+    shield(() => server.run()),
+    { name: "serving" },
+  );
   try {
     yield* server.listening.wait();
     status?.started(server);

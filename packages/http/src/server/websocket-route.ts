@@ -2,10 +2,11 @@
  * Routes of websockets.
  *
  * Invariant: the handler has an open websocket, closed when it ends; a request that asks for one wrongly was answered, and
- * never reaches it.
+ * never reaches it. A client is never told of an orderly end where there was none.
  */
-import { type Coroutine, type Handler, use } from "@anyloop/core";
+import { CancelScope, type Coroutine, type Handler, isCancelled, use } from "@anyloop/core";
 import { acceptWebSocket, type AcceptWebSocketOptions } from "../websocket/accept.ts";
+import { goingAway, internalError } from "../websocket/close-code.ts";
 import { WebSocketHandshakeError } from "../websocket/handshake-error.ts";
 import type { WebSocketStream } from "../websocket/web-socket-stream.ts";
 import type { ServerRequest } from "./request.ts";
@@ -27,6 +28,19 @@ export function webSocketUpgrade<Params>(
       if (error instanceof WebSocketHandshakeError) return;
       throw error;
     }
-    yield* use(stream, () => handler(stream, request) as PromiseLike<unknown>);
+    yield* use(stream, () => handling(handler, stream, request));
   };
+}
+
+function* handling<Params>(
+  handler: WebSocketHandler<Params>,
+  stream: WebSocketStream,
+  request: ServerRequest<Params>,
+): Coroutine<void> {
+  try {
+    yield* new CancelScope({ name: "websocket" }).run(() => handler(stream, request) as PromiseLike<unknown>);
+  } catch (error) {
+    stream.usualCode = isCancelled(error) ? goingAway : internalError;
+    throw error;
+  }
 }

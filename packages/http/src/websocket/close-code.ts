@@ -4,11 +4,13 @@ import { AnyloopError, UsageError } from "@anyloop/core";
 /** The connection ended in order. */
 export const normalClosure = 1000;
 /** A program ends, or a page is left. */
-const goingAway = 1001;
+export const goingAway = 1001;
 /** The peer's word of closing had no code. Never sent. */
 export const noStatus = 1005;
 /** The connection ended without a word of closing. Never sent. */
 export const abnormalClosure = 1006;
+/** Something went wrong on this side. */
+export const internalError = 1011;
 /** Bytes of a reason that fit into a closing frame. */
 const longestReason = 123;
 

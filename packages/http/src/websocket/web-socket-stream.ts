@@ -24,6 +24,8 @@ import { MessageOutbox } from "./message-outbox.ts";
 export class WebSocketStream extends ReceiveStreamBase<Message> implements ObjectStream<Message> {
   /** The subprotocol that both sides have agreed on; empty if none. */
   readonly protocol: string;
+  /** @internal The close code where `close` is given none. */
+  usualCode = normalClosure;
   private readonly carrier: Carrier;
   private readonly inbox: MessageInbox;
   private readonly outbox: MessageOutbox;
@@ -95,7 +97,7 @@ export class WebSocketStream extends ReceiveStreamBase<Message> implements Objec
    * @throws BrokenResourceError if what was sent may be lost and no operation has told; UsageError for a `code` that
    * cannot be sent (give 1000, or your own from 4000 to 4999) or a `reason` of more than 123 bytes.
    */
-  close(code: number = normalClosure, reason = ""): Operation<void> {
+  close(code: number = this.usualCode, reason = ""): Operation<void> {
     checkClosing(code, reason);
     return perform(this, this.doClose, code, reason);
   }

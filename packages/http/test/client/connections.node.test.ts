@@ -1,4 +1,4 @@
-/** Which connection a request goes on, what becomes of it when the request is cancelled, and how long anything may take. */
+/** Which connection a request goes on, and what becomes of it when the request is cancelled. */
 import {
   CancelScope,
   ClosedResourceError,
@@ -8,44 +8,15 @@ import {
   shield,
   sleep,
   taskGroup,
-  TimeoutError,
   use,
 } from "@anyloop/core";
-import {
-  ChunkTimeout,
-  ClientSession,
-  ConnectionFailed,
-  ConnectTimeout,
-  FirstByteTimeout,
-  PoolTimeout,
-  TotalTimeout,
-} from "@anyloop/http/client";
+import { ClientSession, ConnectionFailed } from "@anyloop/http/client";
 import { expect } from "vitest";
 import { caught, each, eachOnUndici } from "./each-real.ts";
-import { type Handler, httpServer, rawServer, type TestServer, withServer } from "./servers.ts";
+import { clean, mixed, quick, untilClosed } from "./handlers.ts";
+import { type Handler, httpServer, rawServer, withServer } from "./servers.ts";
 
 const hello: Handler = (_request, response) => response.end("hello");
-
-/** Answers `/slow` never, `/half` half, `/big` more than fits anywhere, others at once. */
-const mixed: Handler = (request, response) => {
-  if (request.url === "/slow") return;
-  if (request.url === "/half") {
-    response.setHeader("content-length", "10");
-    response.write("half");
-    return;
-  }
-  response.end(request.url === "/big" ? Buffer.alloc(5_000_000) : "quick");
-};
-
-function* quick(session: ClientSession): Coroutine<void> {
-  expect(yield* (yield* session.get("/quick")).text()).toBe("quick");
-}
-
-function* untilClosed(server: TestServer, open: number): Coroutine<void> {
-  while (server.open() > open) yield* sleep(1);
-}
-
-const clean = { connections: 0, idle: 0, active: 0, waiting: 0 };
 
 eachOnUndici("one connection serves one request after another", () =>
   withServer(hello, function* (session, server) {
@@ -242,11 +213,11 @@ eachOnUndici("cancelled while it waits for a connection, it leaves the line", ()
     function* (session) {
       yield* taskGroup(function* (group) {
         const first = group.startSoon(session.get("/slow"));
-        yield* sleep(10);
+        while (session.statistics().active === 0) yield* sleep(1);
         expect(yield* moveOnAfter(10, session.get("/quick"))).toBeUndefined();
         expect(session.statistics()).toMatchObject({ connections: 1, active: 1, waiting: 0 });
         group.startSoon(() => quick(session));
-        yield* sleep(5);
+        while (session.statistics().waiting === 0) yield* sleep(1);
         first.cancel();
       });
       expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
@@ -272,6 +243,31 @@ function* caughtOrMoved(milliseconds: number, work: Operation<unknown>): Corouti
     return error;
   }
 }
+
+eachOnUndici("cancelled by who is told that it has a connection, it gives it back", () => {
+  const scope = new CancelScope();
+  const held: (() => void)[] = [];
+  return withServer(
+    (request, response) => {
+      if (request.url === "/held") held.push(() => response.end("held"));
+      else response.end("quick");
+    },
+    function* (session) {
+      yield* quick(session);
+      yield* taskGroup(function* (group) {
+        group.startSoon(session.get("/held"));
+        while (held.length === 0) yield* sleep(1);
+        group.startSoon(() => scope.run(() => session.get("/", { trace: { reused: () => scope.cancel() } })));
+        while (session.statistics().waiting === 0) yield* sleep(1);
+        held[0]?.();
+      });
+      expect(scope.cancelledCaught).toBe(true);
+      expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
+      yield* quick(session);
+    },
+    { maxConnections: 1 },
+  );
+});
 
 each("close() lets go of a response, and of its connection", () =>
   withServer(mixed, function* (session, server) {
@@ -311,86 +307,5 @@ each("closing the session ends what is under way, and leaves nothing", () =>
     yield* untilClosed(server, 0);
     expect(yield* caught(session.get("/quick"))).toBeInstanceOf(ClosedResourceError);
     yield* session.close();
-  }),
-);
-
-each("total: the whole of a request, its body included", () =>
-  withServer(mixed, function* (session, server) {
-    const error = yield* caught(session.get("/slow", { timeout: 20 }));
-    expect(error).toBeInstanceOf(TotalTimeout);
-    expect(error).toBeInstanceOf(TimeoutError);
-    expect(error).toMatchObject({ name: "TotalTimeout", phase: "total", milliseconds: 20, code: "TIMEOUT" });
-    const response = yield* session.get("/half", { timeout: { total: 60 } });
-    expect(yield* caught(response.text())).toBeInstanceOf(TotalTimeout);
-    yield* untilClosed(server, 0);
-    expect(session.statistics().active).toBe(0);
-  }),
-);
-
-each("firstByte: from the request to the answer", () =>
-  withServer(
-    mixed,
-    function* (session) {
-      expect(yield* caught(session.get("/slow"))).toBeInstanceOf(FirstByteTimeout);
-      yield* quick(session);
-    },
-    { timeout: { firstByte: 60 } },
-  ),
-);
-
-each("betweenChunks: while the body is read, from one piece to the next", () =>
-  withServer(
-    (_request, response) => {
-      let pieces = 0;
-      const timer = setInterval(() => {
-        if (pieces++ < 6) response.write("piece");
-        else clearInterval(timer);
-      }, 15);
-      response.on("close", () => clearInterval(timer));
-    },
-    function* (session) {
-      const started = performance.now();
-      const response = yield* session.get("/", { timeout: { betweenChunks: 60 } });
-      expect(yield* caught(response.text())).toBeInstanceOf(ChunkTimeout);
-      expect(performance.now() - started).toBeGreaterThan(120);
-    },
-  ),
-);
-
-eachOnUndici("pool: waiting for a connection", () =>
-  withServer(
-    mixed,
-    function* (session) {
-      yield* taskGroup(function* (group) {
-        const first = group.startSoon(session.get("/slow"));
-        yield* sleep(10);
-        expect(yield* caught(session.get("/quick"))).toBeInstanceOf(PoolTimeout);
-        first.cancel();
-      });
-      expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
-      yield* quick(session);
-    },
-    { maxConnections: 1, timeout: { pool: 20 } },
-  ),
-);
-
-eachOnUndici("connect: TCP and TLS together", () =>
-  use(
-    rawServer((socket) => socket.resume()),
-    (server) =>
-      use(new ClientSession({ timeout: { connect: 30 } }), function* (session) {
-        // Accepts, and never says a word of TLS.
-        const error = yield* caught(session.get(`https://127.0.0.1:${String(server.port)}/`));
-        expect(error).toBeInstanceOf(ConnectTimeout);
-        while (server.open() > 0 || session.statistics().closing > 0) yield* sleep(1);
-        expect(session.statistics()).toMatchObject(clean);
-      }),
-  ),
-);
-
-each("a limit that is no time is refused", () =>
-  use(new ClientSession(), function* (session) {
-    expect(String(yield* caught(session.get("http://127.0.0.1:1/", { timeout: 0 })))).toContain("total");
-    expect(() => new ClientSession({ timeout: { pool: Number.NaN } })).toThrow("pool");
   }),
 );

@@ -1,42 +1,11 @@
+/** What is sent: methods, header fields, bodies. */
 import { Readable } from "node:stream";
-import {
-  BrokenResourceError,
-  type Coroutine,
-  EndOfStream,
-  forEach,
-  memoryStream,
-  operation,
-  sleep,
-  taskGroup,
-  use,
-  UsageError,
-} from "@anyloop/core";
-import {
-  BodyTooLarge,
-  ClientSession,
-  ConnectionFailed,
-  HttpHeaders,
-  InvalidResponse,
-  StatusError,
-} from "@anyloop/http/client";
+import { type Coroutine, memoryStream, operation, sleep, taskGroup, use, UsageError } from "@anyloop/core";
+import { ClientSession, ConnectionFailed, HttpHeaders } from "@anyloop/http/client";
 import { expect, test } from "vitest";
-import { caught, each, eachOnUndici } from "./each-real.ts";
-import { bodyOf, type Handler, rawServer, withServer } from "./servers.ts";
-
-interface Echo {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Record<string, string>;
-  readonly body: string;
-}
-
-const echo: Handler = (request, response) => {
-  void bodyOf(request).then((body) => {
-    const { method, url, headers } = request;
-    response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ method, url, headers, body: body.toString("latin1") }));
-  });
-};
+import { caught, each } from "./each-real.ts";
+import { echo, type Seen } from "./handlers.ts";
+import { bodyOf, withServer } from "./servers.ts";
 
 each("a request has a method, a path, a query and header fields", () =>
   withServer(
@@ -49,7 +18,7 @@ each("a request has a method, a path, a query and header fields", () =>
       expect(response.status).toBe(200);
       expect(response.ok).toBe(true);
       expect(response.headers.get("Content-Type")).toBe("application/json");
-      const seen = yield* response.json<Echo>();
+      const seen = yield* response.json<Seen>();
       expect(seen.method).toBe("GET");
       expect(seen.url).toBe("/a/b?x=1&y=2&y=3&z=%C3%A4+b");
       expect(seen.headers).toMatchObject({ "x-one": "1", "x-both": "request", "x-session": "s" });
@@ -63,20 +32,20 @@ each("a request has a method, a path, a query and header fields", () =>
 each("every verb is sent as it is called", () =>
   withServer(echo, function* (session) {
     for (const verb of ["get", "post", "put", "patch", "delete", "options"] as const) {
-      const seen = yield* (yield* session[verb]("/")).json<Echo>();
+      const seen = yield* (yield* session[verb]("/")).json<Seen>();
       expect(seen.method).toBe(verb.toUpperCase());
     }
     const head = yield* session.head("/");
     expect(head.status).toBe(200);
     expect((yield* head.bytes()).length).toBe(0);
-    expect((yield* (yield* session.request("PROPFIND", "/")).json<Echo>()).method).toBe("PROPFIND");
+    expect((yield* (yield* session.request("PROPFIND", "/")).json<Seen>()).method).toBe("PROPFIND");
   }),
 );
 
 each("bodies: text, bytes, JSON, forms", () =>
   withServer(echo, function* (session) {
     const send = function* (options: Parameters<typeof session.post>[1]) {
-      return yield* (yield* session.post("/", options)).json<Echo>();
+      return yield* (yield* session.post("/", options)).json<Seen>();
     };
     const text = yield* send({ body: "hello" });
     expect([text.body, text.headers["content-type"]]).toEqual(["hello", "text/plain;charset=UTF-8"]);
@@ -103,7 +72,7 @@ each("multipart: fields and files, with their length and names that cannot break
     const form = new FormData();
     form.append("field", "value");
     form.append("file", new File(["content"], 'a"b\r\n.txt', { type: "application/x-test" }));
-    const seen = yield* (yield* session.post("/", { multipart: form })).json<Echo>();
+    const seen = yield* (yield* session.post("/", { multipart: form })).json<Seen>();
     const boundary = /boundary=(.+)$/.exec(seen.headers["content-type"] ?? "")?.[1] ?? "";
     expect(seen.body).toBe(
       `--${boundary}\r\ncontent-disposition: form-data; name="field"\r\n\r\nvalue\r\n` +
@@ -122,11 +91,11 @@ each("a body may be a stream of ours, or of somebody else's", () =>
         for (const part of ["one ", "two ", "three"]) yield* send.send(new TextEncoder().encode(part));
         yield* send.close();
       });
-      return yield* (yield* session.post("/", { body: receive })).json<Echo>();
+      return yield* (yield* session.post("/", { body: receive })).json<Seen>();
     });
     expect(seen.body).toBe("one two three");
     const readable = Readable.from([new TextEncoder().encode("node")]) as AsyncIterable<Uint8Array>;
-    expect((yield* (yield* session.put("/", { body: readable })).json<Echo>()).body).toBe("node");
+    expect((yield* (yield* session.put("/", { body: readable })).json<Seen>()).body).toBe("node");
   }),
 );
 
@@ -191,140 +160,6 @@ each("a server may answer before it has heard the whole body", () =>
   ),
 );
 
-each("a body comes as a stream of bytes, or of lines", () =>
-  withServer(
-    (_request, response) => {
-      response.write("first\nsec");
-      setTimeout(() => response.end("ond\r\nthird"), 10);
-    },
-    function* (session) {
-      const lines: string[] = [];
-      yield* forEach((yield* session.get("/")).lines(), (line) => void lines.push(line));
-      expect(lines).toEqual(["first", "second", "third"]);
-      const stream = (yield* session.get("/")).stream();
-      expect((yield* stream.receive()).length).toBeGreaterThan(0);
-      let rest = "";
-      for (;;) {
-        const piece = yield* stream.next();
-        if (piece.done === true) break;
-        rest += new TextDecoder().decode(piece.value);
-      }
-      expect(rest.endsWith("third")).toBe(true);
-      expect(yield* caught(stream.receive())).toBeInstanceOf(EndOfStream);
-    },
-  ),
-);
-
-each("a stream that nobody reads holds the server up", () => {
-  let written = 0;
-  return withServer(
-    (_request, response) => {
-      const piece = Buffer.alloc(65_536);
-      const more = (): void => {
-        while (written < 1_000) {
-          written++;
-          if (!response.write(piece)) {
-            response.once("drain", more);
-            return;
-          }
-        }
-        response.end();
-      };
-      more();
-    },
-    function* (session) {
-      const stream = (yield* session.get("/")).stream();
-      let bytes = (yield* stream.receive()).length;
-      yield* sleep(100);
-      expect(written).toBeLessThan(500);
-      for (;;) {
-        const piece = yield* stream.next();
-        if (piece.done === true) break;
-        bytes += piece.value.length;
-      }
-      expect(bytes).toBe(1_000 * 65_536);
-    },
-  );
-});
-
-each("a body is read once", () =>
-  withServer(echo, function* (session) {
-    const response = yield* session.get("/");
-    yield* response.bytes();
-    expect(yield* caught(response.text())).toBeInstanceOf(UsageError);
-    expect(() => response.stream()).toThrow(UsageError);
-  }),
-);
-
-each("what is no JSON is an error that says where it came from", () =>
-  withServer(
-    (_request, response) => response.end("<html>"),
-    function* (session) {
-      const error = yield* caught((yield* session.get("/page")).json());
-      expect(error).toBeInstanceOf(InvalidResponse);
-      expect(String(error)).toContain("/page");
-    },
-  ),
-);
-
-each("text is read in the character set that the answer names", () =>
-  withServer(
-    (_request, response) => {
-      response.setHeader("content-type", "text/plain; charset=iso-8859-1");
-      response.end(Buffer.from([0xe4, 0xf6]));
-    },
-    function* (session) {
-      expect(yield* (yield* session.get("/")).text()).toBe("äö");
-    },
-  ),
-);
-
-each("a status of 400 or more is an answer, until it is asked to throw", () =>
-  withServer(
-    (_request, response) => {
-      response.statusCode = 404;
-      response.end("not here");
-    },
-    function* (session) {
-      const response = yield* session.get("/x");
-      expect(response.ok).toBe(false);
-      let error: unknown;
-      try {
-        response.throwForStatus();
-      } catch (thrown) {
-        error = thrown;
-      }
-      expect(error).toBeInstanceOf(StatusError);
-      expect((error as StatusError).status).toBe(404);
-      expect(yield* (error as StatusError).response.text()).toBe("not here");
-    },
-  ),
-);
-
-each("more than maxBodyBytes is refused, and its connection closed", () =>
-  withServer(
-    (request, response) => {
-      const more = (): void => {
-        while (!response.destroyed && response.write(Buffer.alloc(10_000)));
-        response.once("drain", more);
-      };
-      if (request.url === "/endless") more();
-      else response.end(Buffer.alloc(2_001));
-    },
-    function* (session, server) {
-      expect(yield* caught((yield* session.get("/")).bytes())).toBeInstanceOf(BodyTooLarge);
-      expect(yield* caught((yield* session.get("/endless")).text())).toBeInstanceOf(BodyTooLarge);
-      const stream = (yield* session.get("/endless", { maxBodyBytes: 100_000 })).stream();
-      const error = yield* caught(forEach(stream, () => {}));
-      expect(error).toBeInstanceOf(BodyTooLarge);
-      expect((yield* (yield* session.get("/", { maxBodyBytes: 2_001 })).bytes()).length).toBe(2_001);
-      while (server.open() > 1) yield* sleep(1);
-      expect(session.statistics().active).toBe(0);
-    },
-    { maxBodyBytes: 2_000 },
-  ),
-);
-
 each("header fields and URLs that would break out of their line are refused", () =>
   withServer(echo, function* (session, server) {
     for (const headers of [
@@ -340,7 +175,7 @@ each("header fields and URLs that would break out of their line are refused", ()
     }
     expect(yield* caught(session.get("/a\r\nx-b: 2"))).toBeInstanceOf(UsageError);
     expect(server.accepted()).toBe(0);
-    const seen = yield* (yield* session.get("/", { query: { "a\r\n": "b\r\n" } })).json<Echo>();
+    const seen = yield* (yield* session.get("/", { query: { "a\r\n": "b\r\n" } })).json<Seen>();
     expect(seen.url).toBe("/?a%0D%0A=b%0D%0A");
   }),
 );
@@ -357,50 +192,6 @@ each("nobody there, no such host, no URL", () =>
   }),
 );
 
-eachOnUndici("a connection that breaks says when", () =>
-  use(
-    rawServer((socket) => {
-      socket.once("data", (data) => {
-        if (String(data).startsWith("GET /half"))
-          socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
-        setTimeout(() => socket.destroy(), 5);
-      });
-    }),
-    (server) =>
-      use(new ClientSession({ baseUrl: server.url }), function* (session) {
-        const early = yield* caught(session.get("/"));
-        expect(early).toBeInstanceOf(BrokenResourceError);
-        expect(String(early)).toContain("before it was answered");
-        const late = yield* caught((yield* session.get("/half")).text());
-        expect(late).toBeInstanceOf(BrokenResourceError);
-        expect(String(late)).toContain("in the middle");
-        expect(session.statistics()).toMatchObject({ connections: 0, active: 0 });
-      }),
-  ),
-);
-
-eachOnUndici("what is no HTTP, and too many header bytes, are refused", () =>
-  use(
-    rawServer((socket) => {
-      socket.once("data", (data) => {
-        if (String(data).startsWith("GET /ssh")) socket.write("SSH-2.0-OpenSSH\r\n");
-        else if (String(data).startsWith("GET /smuggle"))
-          socket.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!");
-        else
-          for (let at = 0; at < 2_000; at++)
-            socket.write(`${at === 0 ? "HTTP/1.1 200 OK\r\n" : ""}x-${String(at)}: ${"y".repeat(50)}\r\n`);
-      });
-    }),
-    (server) =>
-      use(new ClientSession({ baseUrl: server.url }), function* (session) {
-        for (const path of ["/ssh", "/bomb", "/smuggle"]) {
-          expect(yield* caught(session.get(path))).toBeInstanceOf(InvalidResponse);
-        }
-        expect(session.statistics()).toMatchObject({ connections: 0, active: 0 });
-      }),
-  ),
-);
-
 test("await using, from plain async code", async () => {
   const { httpServer } = await import("./servers.ts");
   const { setDefaultBackend } = await import("@anyloop/core");
@@ -410,7 +201,7 @@ test("await using, from plain async code", async () => {
   {
     await using session = new ClientSession({ baseUrl: server.url });
     const response = await session.post("/x", { body: "async" });
-    expect((await response.json<Echo>()).body).toBe("async");
+    expect((await response.json<Seen>()).body).toBe("async");
   }
   await server.close();
 });

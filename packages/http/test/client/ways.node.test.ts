@@ -2,11 +2,11 @@
 import dns from "node:dns";
 import { createServer as createHttpServer } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
-import { createSecureServer } from "node:http2";
+import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
+import { CancelScope, type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
 import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
 import { expect, test, vi } from "vitest";
 import { authority, certificate, expired, key } from "../certificates.ts";
@@ -140,6 +140,45 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
   );
 });
 
+eachOnUndici(
+  "HTTP/2: cancelled while the connection is opened again, a request leaves the others alone",
+  () => {
+    const sessions: ServerHttp2Session[] = [];
+    const open: ServerHttp2Stream[] = [];
+    const server = createSecureServer({ key, cert: certificate });
+    server.on("session", (opened) => sessions.push(opened));
+    server.on("stream", (stream) => {
+      stream.on("error", () => {});
+      // The first connection answers one request, and goes away with those that follow; the next one answers all.
+      if (sessions.length === 1 && stream.id !== 1) open.push(stream);
+      else stream.end("answered");
+    });
+    const scope = new CancelScope();
+    let connects = 0;
+    const trace: Trace = {
+      connecting: () => {
+        if (++connects > 1) queueMicrotask(() => scope.cancel());
+      },
+    };
+    return use(otherServer(server, "https"), (far) =>
+      use(new ClientSession({ tls, baseUrl: far.url, trace }), function* (session) {
+        yield* (yield* session.get("/")).text();
+        yield* taskGroup(function* (group) {
+          group.startSoon(() => scope.run(() => session.get("/cancelled")));
+          const other = group.startSoon(function* () {
+            return yield* (yield* session.get("/other")).text();
+          });
+          while (open.length < 2) yield* sleep(1);
+          sessions[0]?.goaway();
+          expect(yield* other.join()).toBe("answered");
+        });
+        expect(scope.cancelledCaught).toBe(true);
+        expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
+      }),
+    );
+  },
+);
+
 eachOnUndici("HTTP/2 can be declined", () => {
   const streams = { open: 0, most: 0, slow: 0 };
   return use(http2Server(streams), (server) =>
@@ -242,7 +281,7 @@ eachOnUndici("the proxies of the environment", function* () {
     log.length = 0;
     for (const name of names) vi.stubEnv(name, variables[name]);
     try {
-      yield* use(new ClientSession(options), (session) => moveOnAfter(200, () => caught(session.get(url))));
+      yield* use(new ClientSession(options), (session) => moveOnAfter(5_000, () => caught(session.get(url))));
     } catch {
       // There is nobody behind the proxy.
     } finally {
@@ -284,7 +323,7 @@ eachOnUndici("the proxies of the environment", function* () {
     return use(
       httpServer((_request, response) => response.setHeader("connection", "close").end("x")),
       (server) =>
-        use(new ClientSession({ dnsCache: 100 }), function* (session) {
+        use(new ClientSession({ dnsCache: 500 }), function* (session) {
           const url = server.url.replace("127.0.0.1", "localhost");
           yield* taskGroup(function* (group) {
             for (let at = 0; at < 3; at++) group.startSoon(session.get(url));
@@ -293,12 +332,35 @@ eachOnUndici("the proxies of the environment", function* () {
           syncBuiltinESMExports();
           yield* session.get(url);
           expect(asked).toBe(1);
-          yield* sleep(120);
+          yield* sleep(520);
           yield* session.get(url);
           expect(asked).toBe(2);
           for (let at = 0; at < 2; at++) yield* caught(session.get("http://nowhere.invalid/"));
           expect(asked).toBe(4);
         }),
     );
+  },
+);
+
+(isDeno ? skipped : eachOnUndici)(
+  "cancelled while a name is looked up, it leaves no timer behind",
+  function* () {
+    const { lookup } = dns;
+    // Never answers.
+    dns.lookup = (() => {}) as unknown as typeof dns.lookup;
+    syncBuiltinESMExports();
+    const set = vi.spyOn(globalThis, "setTimeout");
+    const cleared = vi.spyOn(globalThis, "clearTimeout");
+    try {
+      yield* use(new ClientSession({ timeout: { connect: 54_321 } }), function* (session) {
+        expect(yield* moveOnAfter(10, session.get("http://somewhere.invalid/"))).toBeUndefined();
+      });
+      const at = set.mock.calls.findIndex(([, milliseconds]) => milliseconds === 54_321);
+      expect(cleared.mock.calls.flat()).toContain(set.mock.results[at]?.value);
+    } finally {
+      vi.restoreAllMocks();
+      dns.lookup = lookup;
+      syncBuiltinESMExports();
+    }
   },
 );

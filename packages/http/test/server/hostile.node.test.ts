@@ -5,6 +5,7 @@ import path from "node:path";
 import { type Coroutine, fromPromise, sleep, UsageError } from "@anyloop/core";
 import { Application, ServerResponse } from "@anyloop/http/server";
 import { expect } from "vitest";
+import { certificate, key } from "./certificates.ts";
 import { each, isBun } from "./each.ts";
 import { ask, comes, dial, talk, untilClosed, withServer } from "./serving.ts";
 
@@ -91,7 +92,7 @@ each("a connection that says nothing is closed", function* () {
       yield* comes(kept, /fine$/);
       yield* fromPromise(Promise.all([untilClosed(silent), untilClosed(kept)]));
     },
-    { limits: { idleTime: 80 } },
+    { limits: { idleTime: 400 } },
   );
 });
 
@@ -130,6 +131,25 @@ each("a body without an end that nobody reads ends with the connection", functio
     expect(sent).toBeGreaterThan(0);
     expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*connection: close[^]*not read$/);
   });
+});
+
+each("more connections than are allowed are closed as they come", function* () {
+  yield* withServer(
+    app,
+    function* (serving) {
+      const kept = [dial(serving), dial(serving)];
+      for (const socket of kept) {
+        socket.write(`${get}\r\n`);
+        yield* comes(socket, /fine$/);
+      }
+      expect(yield* talk(serving, get + end)).toBe("");
+      kept[0]?.destroy();
+      while (serving.statistics().connections > 1) yield* sleep(1);
+      expect(statusOf(yield* talk(serving, get + end))).toBe(200);
+      kept[1]?.destroy();
+    },
+    { limits: { connections: 2 } },
+  );
 });
 
 each("a client that takes nothing is broken off", function* () {
@@ -175,6 +195,28 @@ each("so is one that does not take the end of a response", function* () {
   );
 });
 
+each(
+  "a client that never shakes hands is gone in time, and with the server",
+  function* () {
+    const tls = { key, cert: certificate };
+    for (const headerTime of [100, 60_000]) {
+      let closed: Promise<string> | undefined;
+      yield* withServer(
+        app,
+        function* (serving) {
+          const socket = dial(serving);
+          closed = untilClosed(socket);
+          yield* fromPromise(new Promise((resolve) => socket.once("connect", resolve)));
+          if (headerTime === 100) yield* fromPromise(closed);
+        },
+        { tls, limits: { headerTime } },
+      );
+      yield* fromPromise(closed as Promise<string>);
+    }
+  },
+  { bun: "it tells nobody of a client that does not shake hands" },
+);
+
 const smuggled: readonly (readonly [what: string, bytes: string, status: number])[] = [
   ["both lengths", `${post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   ["two lengths", `${post}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde`, 400],
@@ -194,6 +236,10 @@ const smuggled: readonly (readonly [what: string, bytes: string, status: number]
   ["a chunk longer than it says", `${post}Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n`, 400],
   ["no host", "GET / HTTP/1.1\r\n\r\n", 400],
   ["two hosts", `${get}Host: b\r\n${end}`, 400],
+  ["a host with a path in it", `GET / HTTP/1.1\r\nHost: a/admin?\r\n\r\n`, 400],
+  ["a host with a user in it", `GET / HTTP/1.1\r\nHost: a@b\r\n\r\n`, 400],
+  ["a target that is no URL", "GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a target without a host", "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", 400],
   ["another protocol", "HELO mail\r\n\r\n", 400],
   ["another version", "GET / HTTP/3.7\r\nHost: a\r\n\r\n", 400],
 ];

@@ -102,6 +102,50 @@ each("a read that was cancelled takes nothing with it", function* () {
   });
 });
 
+each("so has the reading of a whole body", function* () {
+  const data = JSON.stringify("0123456789".repeat(40));
+  let cancelled = 0;
+  const app = new Application().post("/", function* (request) {
+    for (;;) {
+      const value = yield* moveOnAfter(10, request.json());
+      if (value !== undefined) return ServerResponse.json(value);
+      cancelled++;
+    }
+  });
+  yield* withMemory(app, function* ({ network }) {
+    const connection = yield* network.host("dripping").connect("server", 80);
+    const encoder = new TextEncoder();
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${String(data.length)}\r\n\r\n`;
+    yield* connection.send(encoder.encode(head));
+    for (let at = 0; at < data.length; at += 25) {
+      yield* sleep(3);
+      yield* connection.send(encoder.encode(data.slice(at, at + 25)));
+    }
+    let answer = "";
+    while (!answer.endsWith(data)) answer += new TextDecoder().decode(yield* connection.receive());
+    expect(cancelled).toBeGreaterThan(0);
+  });
+});
+
+each("what is left of a piece comes before what came later", function* () {
+  const app = new Application().post("/", function* (request) {
+    const first = new TextDecoder().decode(yield* request.body.receive(3));
+    yield* sleep(20);
+    return ServerResponse.json([first, yield* request.text()]);
+  });
+  yield* withMemory(app, function* ({ network }) {
+    const connection = yield* network.host("slow").connect("server", 80);
+    const encoder = new TextEncoder();
+    const head = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
+    yield* connection.send(encoder.encode(`${head}hello`));
+    yield* sleep(5);
+    yield* connection.send(encoder.encode("world"));
+    let answer = "";
+    while (!answer.endsWith("]")) answer += new TextDecoder().decode(yield* connection.receive());
+    expect(answer).toContain('["hel","loworld"]');
+  });
+});
+
 each("two reads at once, and a read after closing, are told so", function* () {
   const app = new Application().post("/", function* (request) {
     const errors = yield* all([
@@ -154,6 +198,25 @@ each("the end of a server is in order there too", function* () {
     { shutdownTime: 40 },
   );
   expect(steps).toEqual(["cancelled 60000"]);
+});
+
+each("there may be no more connections there either", function* () {
+  const app = new Application().get("/", function* () {
+    yield* sleep(10);
+    return ServerResponse.empty();
+  });
+  yield* withMemory(
+    app,
+    function* ({ client, serving }) {
+      yield* taskGroup(function* (group): Coroutine<void> {
+        const first = group.startSoon(client.get("/"));
+        while (serving.statistics().active === 0) yield* sleep(1);
+        expect(yield* caught(client.get("/"))).toBeInstanceOf(Error);
+        expect((yield* first.join()).status).toBe(204);
+      });
+    },
+    { limits: { connections: 1 } },
+  );
 });
 
 each("a connection that breaks ends what reads from it", function* () {

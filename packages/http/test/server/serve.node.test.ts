@@ -1,28 +1,9 @@
-import { createServer, type Socket } from "node:net";
-import {
-  all,
-  cancellationPending,
-  type Coroutine,
-  Event,
-  fromPromise,
-  moveOnAfter,
-  shield,
-  sleep,
-  sleepForever,
-  taskGroup,
-} from "@anyloop/core";
-import { BindError } from "@anyloop/io";
-import {
-  Application,
-  HttpError,
-  serve,
-  ServerResponse,
-  type Serving,
-  StorageKey,
-} from "@anyloop/http/server";
+/** Requests and answers, as any client sees them. */
+import { cancellationPending, type Coroutine, Event, fromPromise, sleep } from "@anyloop/core";
+import { Application, HttpError, ServerResponse } from "@anyloop/http/server";
 import { Client, request as undiciRequest } from "undici";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { each } from "./each.ts";
 import { ask, comes, curl, dial, talk, withServer } from "./serving.ts";
 
 const hello = new Application()
@@ -202,167 +183,14 @@ each("parameters and queries are decoded, and what cannot be is a 400", function
   });
 });
 
-each("a port that is taken is an error of start, and the group goes on", function* () {
-  const other = createServer();
-  yield* fromPromise(new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve)));
-  const { port } = other.address() as { port: number };
-  yield* taskGroup(function* (group) {
-    const start = group.start<Serving>((status) => serve(hello, { host: "127.0.0.1", port }, status));
-    const error = yield* caught(start);
-    expect(error).toBeInstanceOf(BindError);
-    expect((error as BindError).code).toBe("EADDRINUSE");
-    expect(group.tasks.size).toBe(0);
-  });
-  other.close();
-});
-
-const first = new StorageKey<string>("first");
-const second = new StorageKey<string>("second");
-
-each("what is provided starts in order and is taken down in reverse, after the last request", function* () {
-  const steps: string[] = [];
-  const provided = (name: string) =>
-    function* (status: { started(value: string): void }): Coroutine<void> {
-      steps.push(`start ${name}`);
-      try {
-        status.started(name);
-        yield* sleepForever();
-      } finally {
-        yield* shield(sleep(1));
-        steps.push(`end ${name}`);
-      }
-    };
-  const app = new Application()
-    .provide(first, provided("first"))
-    .provide(second, provided("second"))
-    .get("/", function* (request) {
-      yield* sleep(20);
-      steps.push("answered");
-      return ServerResponse.text(`${request.storage.get(first)} ${request.storage.get(second)}`);
-    });
-  yield* withServer(app, function* (serving) {
-    const [{ text, headers }] = yield* all([
-      ask(serving.url, { headers: { connection: "keep-alive" } }),
-      function* () {
-        yield* sleep(5);
-        serving.stop();
-      },
-    ]);
-    expect(text).toBe("first second");
-    expect(headers.connection).toBe("close");
-  });
-  expect(steps).toEqual(["start first", "start second", "answered", "end second", "end first"]);
-});
-
-each("a start that fails takes down what had started, and is thrown from start", function* () {
-  const steps: string[] = [];
-  const broken = new Error("no database");
-  const app = new Application()
-    .provide(first, function* (status) {
-      status.started("first");
-      try {
-        yield* sleepForever();
-      } finally {
-        steps.push("end first");
-      }
-    })
-    .provide(second, function* () {
-      yield* sleep(1);
-      throw broken;
-    });
-  yield* taskGroup(function* (group) {
-    expect(yield* caught(group.start<Serving>((status) => serve(app, {}, status)))).toBe(broken);
-  });
-  expect(steps).toEqual(["end first"]);
-});
-
-each("a start that hangs is called off by a cancellation", function* () {
-  const steps: string[] = [];
-  const app = new Application()
-    .provide(first, function* (status) {
-      status.started("first");
-      try {
-        yield* sleepForever();
-      } finally {
-        steps.push("end first");
-      }
-    })
-    .provide(second, function* () {
-      yield* sleepForever();
-    });
-  yield* moveOnAfter(10, serve(app));
-  expect(steps).toEqual(["end first"]);
-});
-
-each("what is provided and fails ends the server with its error", function* () {
-  const broken = new Error("the database has gone");
-  const app = new Application().provide(first, function* (status) {
-    status.started("first");
-    yield* sleep(5);
-    throw broken;
-  });
-  expect(yield* caught(serve(app, { host: "127.0.0.1" }))).toBe(broken);
-});
-
-each(
-  "a handler that takes too long at the end is cancelled, and its client told to come again",
-  function* () {
-    const steps: string[] = [];
-    const entered = new Event();
-    const app = new Application().get("/", function* () {
-      entered.set();
-      try {
-        yield* sleepForever();
-      } finally {
-        yield* shield(sleep(2));
-        steps.push("cleaned");
-      }
-      return ServerResponse.empty();
-    });
-    yield* taskGroup(function* (group) {
-      const serving = yield* group.start<Serving>((status) =>
-        serve(app, { host: "127.0.0.1", shutdownTime: 20 }, status),
-      );
-      const answer = group.startSoon(shield(ask(serving.url)));
-      yield* entered.wait();
-      group.cancel();
-      yield* shield(function* () {
-        expect((yield* answer.join()).status).toBe(503);
-        expect(steps).toEqual(["cleaned"]);
-        expect(serving.statistics()).toMatchObject({ active: 0 });
-      });
-    });
-  },
-);
-
-each("at the end idle connections are closed at once and nothing new is accepted", function* () {
-  yield* taskGroup(function* (group) {
-    const { task, value: serving } = yield* group.startTask<Serving>((status) =>
-      serve(hello, { host: "127.0.0.1", shutdownTime: 60_000 }, status),
-    );
-    const idle = dial(serving);
-    idle.write("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    yield* comes(idle, /hello$/);
-    serving.stop();
-    yield* task.wait();
-    expect(idle.destroyed || idle.readableEnded || (yield* closes(idle))).toBe(true);
-    expect(yield* caught(ask(serving.url))).toMatchObject({ code: "ECONNREFUSED" });
-  });
-});
-
-function* closes(socket: Socket): Coroutine<true> {
-  yield* fromPromise(new Promise<void>((resolve) => socket.once("close", () => resolve()).resume()));
-  return true;
-}
-
 each("a vanished client cancels the handler only where the route asks for it", function* () {
   const steps: string[] = [];
   let entered = new Event();
   let ended = new Event();
-  function* waits(name: string): Coroutine<ServerResponse> {
+  function* waits(name: string, milliseconds: number): Coroutine<ServerResponse> {
     entered.set();
     try {
-      yield* sleep(50);
+      yield* sleep(milliseconds);
       steps.push(`${name} finished`);
     } catch (error) {
       steps.push(`${name} cancelled ${String(cancellationPending())}`);
@@ -373,10 +201,10 @@ each("a vanished client cancels the handler only where the route asks for it", f
     return ServerResponse.empty();
   }
   const app = new Application()
-    .get("/stops", () => waits("stops"), { cancelOnDisconnect: true })
+    .get("/stops", () => waits("stops", 10_000), { cancelOnDisconnect: true })
     .get("/goes-on", function* (request) {
       const { signal } = request;
-      const response = yield* waits("goes on");
+      const response = yield* waits("goes on", 50);
       steps.push(`signal ${String(signal.aborted)}`);
       return response;
     });

@@ -279,3 +279,14 @@ export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9,
 export function closing(code: number, reason = ""): Buffer {
   return Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)]);
 }
+
+/** More than all the buffers of the system take, for ends with the `roomy` options. */
+export const large = "x".repeat(16_000_000);
+export const roomy = { client: { maxMessageBytes: large.length }, server: { maxMessageBytes: large.length } };
+
+/** Fills the peer's store and the buffers of the system: who sends after that waits until the peer receives. */
+export const fill: (stream: WebSocketStream) => Operation<void> = operation(function* fill(
+  stream: WebSocketStream,
+): Coroutine<void> {
+  for (let count = 0; count < 2; count++) yield* stream.send(large);
+});
