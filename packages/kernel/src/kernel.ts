@@ -320,12 +320,15 @@ class KernelDriver implements Kernel, Driver {
  * @throws UsageError for options that cannot be.
  */
 export function kernel(options: KernelOptions = {}): Kernel {
-  const { seed, sliceMs } = options;
+  const { seed, sliceMs, deadlock } = options;
   if (seed !== undefined && !Number.isInteger(seed)) {
     throw new UsageError(`The seed is ${String(seed)}. Give a whole number.`);
   }
   if (sliceMs !== undefined && !(sliceMs >= 0)) {
     throw new UsageError(`sliceMs is ${String(sliceMs)}. Give a number of milliseconds, 0 or more.`);
+  }
+  if (deadlock !== undefined && deadlock !== "throw" && deadlock !== "ignore") {
+    throw new UsageError(`deadlock is ${String(deadlock)}. Give "throw" or "ignore".`);
   }
   return new KernelDriver(options);
 }

@@ -17,7 +17,7 @@ import {
 import { checkpoint, suspend } from "@anyloop/core/lowlevel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Host, kernel, VirtualClock } from "@anyloop/kernel";
+import { type Host, kernel, type KernelOptions, VirtualClock } from "@anyloop/kernel";
 
 async function thrownBy(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
@@ -333,5 +333,18 @@ test("what comes due in a jump of the clock is seen at the next checkpoint [trio
       { backend: kernel({ clock, seed }) },
     );
     expect(steps).toEqual(["undefined", "in time"]);
+  }
+});
+
+test("options that cannot be are refused", () => {
+  const bad: KernelOptions[] = [
+    { seed: 1.5 },
+    { seed: Number.NaN },
+    { sliceMs: -1 },
+    { sliceMs: Number.NaN },
+    { deadlock: "report" as "throw" },
+  ];
+  for (const options of bad) {
+    expect(() => kernel(options), JSON.stringify(options)).toThrow(UsageError);
   }
 });
