@@ -61,6 +61,11 @@ export class RedisConnection {
     this.client = client;
   }
 
+  /** Whether the server answers, as far as is known. */
+  get isThere(): boolean {
+    return this.client.status === "ready";
+  }
+
   /** Connects. Rejects with BrokerError. */
   async open(signal: AbortSignal): Promise<void> {
     const giveUp = (): void => this.client.disconnect();
@@ -108,7 +113,7 @@ export class RedisConnection {
     for (;;) {
       signal?.throwIfAborted();
       if (this.isClosed) throw new ClosedResourceError();
-      if (this.client.status === "ready") return;
+      if (this.isThere) return;
       if (this.client.status === "end") throw this.broken();
       await this.change.changeOrAbort(signal);
     }

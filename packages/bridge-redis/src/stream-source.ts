@@ -74,7 +74,7 @@ export class StreamSource implements PullSource {
 
   async close(): Promise<void> {
     // Nobody who has gone is missed: with the server away this can wait for those who come after us.
-    await this.forget(0, AbortSignal.timeout(longestBlock)).catch(() => {});
+    if (this.commands.isThere) await this.forget(0, AbortSignal.timeout(longestBlock)).catch(() => {});
     await this.disconnect();
   }
 

@@ -35,11 +35,16 @@ class IterableInlet<T> extends Inlet<T> {
 
   protected detach(leaving: Leaving | undefined): PromiseLike<unknown> | undefined {
     if (leaving === undefined) return undefined;
-    const end = this.iterator.return?.();
+    const end = this.leaveIterator();
     if (!leaving.isPulling) return end;
     // It hears of it only once it gives the item that it owes, which may be never.
-    end?.then(undefined, ignore);
+    end.catch(ignore);
     return undefined;
+  }
+
+  /** Not all of them are generators: one written by hand may throw where it should reject. */
+  private async leaveIterator(): Promise<void> {
+    await this.iterator.return?.();
   }
 }
 

@@ -246,6 +246,21 @@ each("waiting for a signal ends when it is aborted, and can be cancelled", funct
   expect(yield* aborted(controller.signal)).toBe("now");
 });
 
+each("an iterator that throws as it is left has been left all the same", function* () {
+  const boom = new Error("boom");
+  const stream = fromAsyncIterable<number>({
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.resolve({ done: false, value: 1 }),
+      return() {
+        throw boom;
+      },
+    }),
+  });
+  expect(yield* stream.receive()).toBe(1);
+  expect(yield* caught(stream.close())).toBe(boom);
+  expect(yield* caught(stream.receive())).toBeInstanceOf(ClosedResourceError);
+});
+
 each("closing waits until an async generator has cleaned up", function* () {
   const steps: string[] = [];
   async function* items(): AsyncGenerator<number> {
