@@ -70,7 +70,7 @@ export class Flight implements Control {
     this.transport.queue.delete(this);
     const { connection } = this;
     if (connection === undefined) return;
-    this.abortRequest?.(new Error("The request was cancelled."));
+    this.abortRequest?.(cancelled());
     connection.broken(this);
   }
 
@@ -93,7 +93,7 @@ export class Flight implements Control {
 
   onConnect(abort: (error: Error) => void): void {
     this.abortRequest = abort;
-    if (this.isOver) abort(new Error("The request was cancelled."));
+    if (this.isOver) abort(cancelled());
     else this.exchange.connected();
   }
 
@@ -149,6 +149,11 @@ export class Flight implements Control {
       return false;
     return isReplayable(body) && isLost(error);
   }
+}
+
+/** By this code undici takes it for no failure of the connection, with which it would fail what else is to go there. */
+function cancelled(): Error {
+  return Object.assign(new Error("The request was cancelled."), { code: "UND_ERR_INFO" });
 }
 
 export function sessionClosed(): ClosedResourceError {

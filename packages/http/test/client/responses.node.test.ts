@@ -124,7 +124,7 @@ each("a status of 400 or more is an answer, until it is asked to throw", () =>
   ),
 );
 
-each("what had come before the connection broke is given before the error", () => {
+eachOnUndici("what had come before the connection broke is given before the error", () => {
   let breakOff = (): void => {};
   const broken: unknown[] = [];
   return withServer(

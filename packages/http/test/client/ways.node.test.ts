@@ -6,7 +6,15 @@ import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } f
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { CancelScope, type Coroutine, moveOnAfter, sleep, taskGroup, use } from "@anyloop/core";
+import {
+  CancelScope,
+  type Coroutine,
+  moveOnAfter,
+  type Operation,
+  sleep,
+  taskGroup,
+  use,
+} from "@anyloop/core";
 import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
 import { expect, test, vi } from "vitest";
 import { authority, certificate, expired, key } from "../certificates.ts";
@@ -140,44 +148,50 @@ eachOnUndici("HTTP/2: a cancelled request ends its stream, and leaves the connec
   );
 });
 
-eachOnUndici(
-  "HTTP/2: cancelled while the connection is opened again, a request leaves the others alone",
-  () => {
-    const sessions: ServerHttp2Session[] = [];
-    const open: ServerHttp2Stream[] = [];
-    const server = createSecureServer({ key, cert: certificate });
-    server.on("session", (opened) => sessions.push(opened));
-    server.on("stream", (stream) => {
-      stream.on("error", () => {});
-      // The first connection answers one request, and goes away with those that follow; the next one answers all.
-      if (sessions.length === 1 && stream.id !== 1) open.push(stream);
-      else stream.end("answered");
-    });
-    const scope = new CancelScope();
-    let connects = 0;
-    const trace: Trace = {
-      connecting: () => {
-        if (++connects > 1) queueMicrotask(() => scope.cancel());
-      },
-    };
-    return use(otherServer(server, "https"), (far) =>
-      use(new ClientSession({ tls, baseUrl: far.url, trace }), function* (session) {
-        yield* (yield* session.get("/")).text();
-        yield* taskGroup(function* (group) {
-          group.startSoon(() => scope.run(() => session.get("/cancelled")));
-          const other = group.startSoon(function* () {
-            return yield* (yield* session.get("/other")).text();
+for (const place of ["first", "last"] as const) {
+  eachOnUndici(
+    `HTTP/2: cancelled while the connection is opened again, a request leaves the others alone (${place})`,
+    () => {
+      const sessions: ServerHttp2Session[] = [];
+      const open: ServerHttp2Stream[] = [];
+      const server = createSecureServer({ key, cert: certificate });
+      server.on("session", (opened) => sessions.push(opened));
+      server.on("stream", (stream) => {
+        stream.on("error", () => {});
+        // The first connection answers one request, and goes away with those that follow; the next one answers all.
+        if (sessions.length === 1 && stream.id !== 1) open.push(stream);
+        else stream.end("answered");
+      });
+      const scope = new CancelScope();
+      let connects = 0;
+      const trace: Trace = {
+        connecting: () => {
+          if (++connects > 1) queueMicrotask(() => scope.cancel());
+        },
+      };
+      return use(otherServer(server, "https"), (far) =>
+        use(new ClientSession({ tls, baseUrl: far.url, trace }), function* (session) {
+          yield* (yield* session.get("/")).text();
+          yield* taskGroup(function* (group) {
+            const cancelled = (): Operation<unknown> => scope.run(() => session.get("/cancelled"));
+            if (place === "first") group.startSoon(cancelled);
+            while (open.length < (place === "first" ? 1 : 0)) yield* sleep(1);
+            const other = group.startSoon(function* () {
+              return yield* (yield* session.get("/other")).text();
+            });
+            while (open.length < (place === "first" ? 2 : 1)) yield* sleep(1);
+            if (place === "last") group.startSoon(cancelled);
+            while (open.length < 2) yield* sleep(1);
+            sessions[0]?.goaway();
+            expect(yield* other.join()).toBe("answered");
           });
-          while (open.length < 2) yield* sleep(1);
-          sessions[0]?.goaway();
-          expect(yield* other.join()).toBe("answered");
-        });
-        expect(scope.cancelledCaught).toBe(true);
-        expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
-      }),
-    );
-  },
-);
+          expect(scope.cancelledCaught).toBe(true);
+          expect(session.statistics()).toMatchObject({ active: 0, waiting: 0 });
+        }),
+      );
+    },
+  );
+}
 
 eachOnUndici("HTTP/2 can be declined", () => {
   const streams = { open: 0, most: 0, slow: 0 };
