@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { type CompletedProcess, openProcess, runProcess, tempDirectory } from "@anyloop/io";
 import { type Coroutine, forEach, linesOf, type Operation, operation, run, use } from "anyloop";
 import { expect, test } from "vitest";
-import { authority, certificate, key } from "../../../packages/io/test/certificates.ts";
+import { authority, certificate, key } from "../../../tools/test-support/certificates.ts";
 
 type Program = readonly [string, ...string[]];
 

@@ -12,7 +12,7 @@ import {
 } from "@anyloop/core";
 import { expect } from "vitest";
 import { Application, ClientSession, encodeEvent, serve, ServerResponse, type Serving } from "@anyloop/http";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 
 /** Performs the body with a session whose base is a server of the application. */
 function* together(

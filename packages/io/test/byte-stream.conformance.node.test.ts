@@ -1,7 +1,7 @@
 /** Sockets, TLS and the pipes of processes keep the rules that all byte streams do. */
 import { byteStreamConformance, type ConformanceCase, registerCases } from "@anyloop/testing";
 import { describe, test } from "vitest";
-import { gapHere, type Gaps } from "./each-real.ts";
+import { gapHere, type Gaps } from "../../../tools/test-support/each-real.ts";
 import { pipePair, tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
 
 const kinds = [

@@ -2,7 +2,7 @@
 import { all, CancelScope, sleepForever } from "@anyloop/core";
 import { ConnectError, connectTcp, listenTcp, resolve } from "@anyloop/io";
 import { expect } from "vitest";
-import { each } from "./each-real.ts";
+import { each } from "../../../tools/test-support/each-real.ts";
 import { localhost, portOf } from "./sockets.ts";
 
 each("localAddress chooses where a connection comes from", function* () {

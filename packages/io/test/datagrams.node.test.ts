@@ -12,7 +12,7 @@ import {
 import { BindError, connectedUdpSocket, ResolveError, udpSocket } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (data: Uint8Array): string => new TextDecoder().decode(data);

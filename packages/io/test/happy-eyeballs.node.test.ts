@@ -18,7 +18,7 @@ import { kernel, VirtualClock } from "@anyloop/kernel";
 import { happyEyeballs, interleave } from "@anyloop/io";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { caught } from "./each-real.ts";
+import { caught } from "../../../tools/test-support/each-real.ts";
 
 /** What an address does when it is connected to: answers or refuses after so many milliseconds, or never answers. */
 type Host = { readonly answers: number } | { readonly refuses: number } | "silent";

@@ -36,7 +36,7 @@ import {
 } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, test, vi } from "vitest";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 import { commandOf, noPrograms } from "./program.ts";
 import { bytes, inTemporaryDirectory, localhost, portOf, text } from "./sockets.ts";
 

@@ -28,7 +28,7 @@ import {
   type Process,
   TlsStream,
 } from "@anyloop/io";
-import { authority, certificate, key } from "./certificates.ts";
+import { authority, certificate, key } from "../../../tools/test-support/certificates.ts";
 
 export type Pair = readonly [near: ByteStream, far: ByteStream];
 

@@ -13,7 +13,7 @@ import { checkpointIfCancelled } from "@anyloop/core/lowlevel";
 import { type SocketStream, type TcpStream } from "@anyloop/io";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught } from "./each-real.ts";
+import { caught } from "../../../tools/test-support/each-real.ts";
 import { bytes, onPair, text } from "./sockets.ts";
 
 /** Sizes of the writes that reach the runtime's socket; empty ones only ask to be called back. */

@@ -14,7 +14,7 @@ import {
   ResolveError,
 } from "@anyloop/io";
 import { expect, test } from "vitest";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 import { noPrograms, runProgram } from "./program.ts";
 import { inTemporaryDirectory, localhost, portOf } from "./sockets.ts";
 

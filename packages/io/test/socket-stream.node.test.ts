@@ -2,7 +2,7 @@
 import { BrokenResourceError, sleep, taskGroup, UsageError } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught } from "./each-real.ts";
+import { caught } from "../../../tools/test-support/each-real.ts";
 import { bytes, onPair, text } from "./sockets.ts";
 
 onPair("receiveInto fills the caller's buffer", function* (near, far) {

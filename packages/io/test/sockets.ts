@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { all, type Coroutine, fromPromise, type Operation, operation } from "@anyloop/core";
 import { connectTcp, listenTcp, type TcpListener, type TcpStream } from "@anyloop/io";
-import { each, type Gaps } from "./each-real.ts";
+import { each, type Gaps } from "../../../tools/test-support/each-real.ts";
 
 export const localhost: { readonly host: string } = { host: "127.0.0.1" };
 

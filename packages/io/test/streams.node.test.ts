@@ -17,7 +17,7 @@ import {
 } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { describe, expect } from "vitest";
-import { caught, each, type Gaps } from "./each-real.ts";
+import { caught, each, type Gaps } from "../../../tools/test-support/each-real.ts";
 import { type Pair, tcpPair, tlsInMemoryPair, tlsInTlsPair, tlsPair, unixPair } from "./pairs.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

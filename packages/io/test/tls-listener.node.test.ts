@@ -20,8 +20,8 @@ import {
   type TlsServerOptions,
 } from "@anyloop/io";
 import { expect } from "vitest";
-import { authority, certificate, key } from "./certificates.ts";
-import { caught, each } from "./each-real.ts";
+import { authority, certificate, key } from "../../../tools/test-support/certificates.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

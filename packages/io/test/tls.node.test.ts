@@ -27,8 +27,8 @@ import {
   TlsStream,
 } from "@anyloop/io";
 import { expect } from "vitest";
-import { authority, certificate, expired, key } from "./certificates.ts";
-import { caught, each } from "./each-real.ts";
+import { authority, certificate, expired, key } from "../../../tools/test-support/certificates.ts";
+import { caught, each } from "../../../tools/test-support/each-real.ts";
 import { memoryPair } from "./pairs.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -200,7 +200,7 @@ describe.each(kinds)("%s", (_, runIn) => {
     });
     const scope = new CancelScope();
     yield* use(tempDirectory(), function* (folder) {
-      const mayEnd = `${folder}/may-end`;
+      const { path: mayEnd } = folder.join("may-end");
       yield* taskGroup(function* (group) {
         group.startSoon(
           scope.run(

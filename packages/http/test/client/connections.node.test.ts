@@ -12,7 +12,8 @@ import {
 } from "@anyloop/core";
 import { ClientSession, ConnectionFailed } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each, eachOnUndici } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { clean, mixed, quick, untilClosed } from "./handlers.ts";
 import { type Handler, httpServer, rawServer, withServer } from "./servers.ts";
 

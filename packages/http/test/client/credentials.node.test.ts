@@ -4,7 +4,8 @@ import { type Coroutine, use } from "@anyloop/core";
 import { ClientSession } from "@anyloop/http/client";
 import { CookieJar } from "tough-cookie";
 import { expect } from "vitest";
-import { each, eachOnUndici } from "./each-real.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { redirecting, type Seen } from "./handlers.ts";
 import { type Handler, httpServer, withServer } from "./servers.ts";
 

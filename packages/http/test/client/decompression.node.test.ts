@@ -3,7 +3,8 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import { use } from "@anyloop/core";
 import { BodyTooLarge, ClientSession, DecompressionFailed } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each, eachOnUndici, isBun } from "./each-real.ts";
+import { caught, each, isBun } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { withServer } from "./servers.ts";
 
 type Compress = (data: string) => Uint8Array;

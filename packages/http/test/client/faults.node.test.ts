@@ -11,7 +11,7 @@ import {
 } from "@anyloop/core";
 import { BodyTooLarge, ClientSession, InvalidResponse } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { eachOnUndici } from "./each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { otherServer } from "./servers.ts";
 
 const requests = 10_000;

@@ -19,7 +19,7 @@ import {
   TotalTimeout,
 } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each, isDeno } from "./each-real.ts";
+import { caught, each, isDeno } from "../../../../tools/test-support/each-real.ts";
 import { bodyOf, type Handler, httpServer, type TestServer } from "./servers.ts";
 
 const handler: Handler = (request, response) => {

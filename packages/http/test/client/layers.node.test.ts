@@ -2,7 +2,8 @@
 import { sleep } from "@anyloop/core";
 import { ConnectionFailed, type ClientMiddleware, type Trace } from "@anyloop/http/client";
 import { expect, test } from "vitest";
-import { caught, each, eachOnUndici } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { redirecting, type Seen } from "./handlers.ts";
 import { withServer } from "./servers.ts";
 

@@ -6,7 +6,8 @@ import { CancelScope, type Coroutine, operation, sleep } from "@anyloop/core";
 import type { ClientResponse, ClientSession } from "@anyloop/http/client";
 import { expect } from "vitest";
 import { gzipSync } from "node:zlib";
-import { each, eachOnUndici } from "./each-real.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { bodyOf, type Handler, type TestServer, withServer } from "./servers.ts";
 
 /** More than fits anywhere, and never all of it. */

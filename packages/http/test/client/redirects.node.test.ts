@@ -2,7 +2,7 @@
 import { type Coroutine, use } from "@anyloop/core";
 import { RedirectError, TotalTimeout } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
 import { redirecting, type Seen } from "./handlers.ts";
 import { httpServer, withServer } from "./servers.ts";
 

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { type Coroutine, memoryStream, operation, sleep, taskGroup, use, UsageError } from "@anyloop/core";
 import { ClientSession, ConnectionFailed, HttpHeaders } from "@anyloop/http/client";
 import { expect, test } from "vitest";
-import { caught, each } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
 import { echo, type Seen } from "./handlers.ts";
 import { bodyOf, withServer } from "./servers.ts";
 

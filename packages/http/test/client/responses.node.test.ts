@@ -10,7 +10,8 @@ import {
 } from "@anyloop/core";
 import { BodyTooLarge, ClientSession, InvalidResponse, StatusError } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each, eachOnUndici } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { echo } from "./handlers.ts";
 import { rawServer, withServer } from "./servers.ts";
 

@@ -9,7 +9,8 @@ import {
   TotalTimeout,
 } from "@anyloop/http/client";
 import { expect } from "vitest";
-import { caught, each, eachOnUndici } from "./each-real.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { clean, mixed, quick, untilClosed } from "./handlers.ts";
 import { rawServer, withServer } from "./servers.ts";
 

@@ -17,8 +17,9 @@ import {
 } from "@anyloop/core";
 import { ClientSession, ConnectionFailed, RedirectError, type Trace } from "@anyloop/http/client";
 import { expect, test, vi } from "vitest";
-import { authority, certificate, expired, key } from "../certificates.ts";
-import { caught, eachOnUndici, isDeno } from "./each-real.ts";
+import { authority, certificate, expired, key } from "../../../../tools/test-support/certificates.ts";
+import { caught, isDeno } from "../../../../tools/test-support/each-real.ts";
+import { eachOnUndici } from "./each-undici.ts";
 import { bodyOf, type Handler, httpServer, httpsServer, otherServer, type TestServer } from "./servers.ts";
 
 const tls = { ca: authority };

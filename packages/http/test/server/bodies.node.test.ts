@@ -3,7 +3,7 @@ import { Event, fromPromise, memoryStream, sleep } from "@anyloop/core";
 import { Application, HttpError, ServerResponse } from "@anyloop/http/server";
 import { request as undiciRequest } from "undici";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
 import { ask, curl, dial, untilClosed, withServer } from "./serving.ts";
 
 each("a form, cookies, header fields that come twice, and the URL", function* () {

@@ -7,8 +7,8 @@ import { text as textOf } from "node:stream/consumers";
 import { type Coroutine, Event, fromPromise, shield, sleep, sleepForever, taskGroup } from "@anyloop/core";
 import { type AccessEntry, accessLine, Application, HttpError, ServerResponse } from "@anyloop/http/server";
 import { expect } from "vitest";
-import { authority, certificate, key } from "./certificates.ts";
-import { each } from "./each.ts";
+import { authority, certificate, key } from "../../../../tools/test-support/certificates.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
 import { ask, comes, curl, dial, talk, untilClosed, withServer } from "./serving.ts";
 
 each(

@@ -3,7 +3,7 @@ import { UsageError } from "@anyloop/core";
 import { Application, ServerResponse } from "@anyloop/http/server";
 import { Hono } from "hono";
 import { expect, test } from "vitest";
-import { each } from "./each.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
 import { ask, withServer } from "./serving.ts";
 
 each("a Hono app is mounted, and any handler of the Fetch standard", function* () {

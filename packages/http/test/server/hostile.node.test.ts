@@ -5,8 +5,8 @@ import path from "node:path";
 import { type Coroutine, fromPromise, sleep, UsageError } from "@anyloop/core";
 import { Application, ServerResponse } from "@anyloop/http/server";
 import { expect } from "vitest";
-import { certificate, key } from "./certificates.ts";
-import { each, isBun } from "./each.ts";
+import { certificate, key } from "../../../../tools/test-support/certificates.ts";
+import { each, isBun } from "../../../../tools/test-support/each-real.ts";
 import { ask, comes, dial, talk, untilClosed, withServer } from "./serving.ts";
 
 const app = new Application()

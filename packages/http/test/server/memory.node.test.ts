@@ -21,7 +21,7 @@ import {
 } from "@anyloop/http/server";
 import { everyBackend, MemoryNetwork } from "@anyloop/testing";
 import { expect, test } from "vitest";
-import { caught, isBun, isDeno } from "./each.ts";
+import { caught, isBun, isDeno } from "../../../../tools/test-support/each-real.ts";
 
 function each(name: string, body: () => Coroutine<unknown>): void {
   if (isBun || isDeno) {

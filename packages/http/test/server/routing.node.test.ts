@@ -2,7 +2,7 @@
 import { sleep, UsageError } from "@anyloop/core";
 import { Application, HttpError, Router, ServerResponse, StorageKey } from "@anyloop/http/server";
 import { expect, test } from "vitest";
-import { each } from "./each.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
 import { ask, withServer } from "./serving.ts";
 
 test("a route that is there already, or cannot be, is refused when it is written down", () => {

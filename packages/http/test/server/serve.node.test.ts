@@ -3,7 +3,7 @@ import { cancellationPending, type Coroutine, Event, fromPromise, sleep } from "
 import { Application, HttpError, ServerResponse } from "@anyloop/http/server";
 import { Client, request as undiciRequest } from "undici";
 import { expect } from "vitest";
-import { each } from "./each.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
 import { ask, comes, curl, dial, talk, withServer } from "./serving.ts";
 
 const hello = new Application()

@@ -14,7 +14,7 @@ import {
 import { BindError } from "@anyloop/io";
 import { Application, serve, ServerResponse, type Serving, StorageKey } from "@anyloop/http/server";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught, each } from "../../../../tools/test-support/each-real.ts";
 import { ask, comes, dial, withServer } from "./serving.ts";
 
 const hello = new Application().get("/hello", () => ServerResponse.text("hello"));

@@ -5,7 +5,7 @@ import path from "node:path";
 import { brotliDecompressSync, brotliCompressSync, gzipSync } from "node:zlib";
 import { Application } from "@anyloop/http/server";
 import { expect } from "vitest";
-import { each } from "./each.ts";
+import { each } from "../../../../tools/test-support/each-real.ts";
 import { ask, curl, withServer } from "./serving.ts";
 
 each("files have a type, an ETag, parts, and compressed versions for who takes them", function* () {

@@ -12,7 +12,8 @@ import {
 import { WebSocketClosedError } from "@anyloop/http";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught } from "../../../../tools/test-support/each-real.ts";
+import { each } from "./each.ts";
 import { fill, pairIn, rawClientIn, roomy } from "./pairs.ts";
 
 each("a normal close is the end of the stream, after what was sent, with its code and reason", function* () {

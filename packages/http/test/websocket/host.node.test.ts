@@ -21,8 +21,7 @@ import {
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type WebSocket as Peer, WebSocketServer } from "ws";
-import { caught, each as eachReal } from "../each-real.ts";
-import { isBun } from "./each.ts";
+import { caught, each as eachReal, isBun } from "../../../../tools/test-support/each-real.ts";
 
 // What makes this package take the host's: the marks of Bun.
 beforeAll(() => void (isBun || vi.stubGlobal("Bun", {})));

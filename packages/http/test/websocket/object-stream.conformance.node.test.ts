@@ -11,7 +11,7 @@ import { ReceiveStreamBase } from "@anyloop/core/lowlevel";
 import type { WebSocketStream } from "@anyloop/http";
 import { objectStreamConformance, registerCases } from "@anyloop/testing";
 import { describe, test } from "vitest";
-import { isBun } from "./each.ts";
+import { isBun } from "../../../../tools/test-support/each-real.ts";
 import { type Ends, memoryPairIn, pairIn } from "./pairs.ts";
 
 /** Numbers over a websocket, each so large that one fills the peer's store, and one more every buffer in between. */

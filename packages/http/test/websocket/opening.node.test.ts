@@ -12,7 +12,8 @@ import {
 import { acceptWebSocket, connectWebSocket, WebSocketHandshakeError } from "@anyloop/http";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught } from "../../../../tools/test-support/each-real.ts";
+import { each } from "./each.ts";
 import { pairIn, sampleHandshake, upgradeServer } from "./pairs.ts";
 
 each(

@@ -10,7 +10,8 @@ import {
 import type { WebSocketStream } from "@anyloop/http";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught } from "../../../../tools/test-support/each-real.ts";
+import { each } from "./each.ts";
 import { closing, frame, opcodes, rawClientIn, type RawPeer, rawServerIn } from "./pairs.ts";
 
 const { continuation, text, binary, close, ping, pong } = opcodes;

@@ -10,7 +10,8 @@ import {
 } from "@anyloop/core";
 import { waitAllTasksBlocked } from "@anyloop/testing";
 import { expect, vi } from "vitest";
-import { caught, each } from "./each.ts";
+import { caught } from "../../../../tools/test-support/each-real.ts";
+import { each } from "./each.ts";
 import { fill, frame, large, opcodes, pairIn, rawClientIn, roomy } from "./pairs.ts";
 
 each("text and bytes go both ways, empty ones too", function* () {

@@ -11,7 +11,8 @@ import { connectWebSocket, type WebSocketStream, acceptWebSocket } from "@anyloo
 import { expect } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { AddressInfo } from "node:net";
-import { caught, each } from "./each.ts";
+import { caught } from "../../../../tools/test-support/each-real.ts";
+import { each } from "./each.ts";
 import { upgradeServer } from "./pairs.ts";
 
 const once = (emitter: NodeJS.EventEmitter, event: string): Operation<unknown[]> =>

@@ -17,25 +17,35 @@ const backends: readonly (readonly [name: string, make: () => Backend])[] = [
   ),
 ];
 
-/** What a runtime cannot do, with the reason in the test's title. */
-export interface Gaps {
-  readonly bun?: string;
-  readonly deno?: string;
-}
-
 export const isBun: boolean = "bun" in process.versions;
 export const isDeno: boolean = "deno" in process.versions;
 
-export function each(name: string, body: Body<unknown>, gaps: Gaps = {}): void {
-  const gap = isBun ? gaps.bun : isDeno ? gaps.deno : undefined;
+/** What a runtime cannot do, with the reason for the test's title. */
+export interface Gaps {
+  readonly bun?: string | false;
+  readonly deno?: string | false;
+}
+
+/** Why a test is not run here, if it is not. */
+export function gapHere({ bun = false, deno = false }: Gaps = {}): string | undefined {
+  const gap = isBun ? bun : isDeno ? deno : false;
+  return gap === false ? undefined : gap;
+}
+
+export function each(name: string, body: Body<unknown>, gaps?: Gaps, milliseconds?: number): void {
+  const gap = gapHere(gaps);
   if (gap !== undefined) {
     test.skip(`${name} [${gap}]`);
     return;
   }
   for (const [label, make] of backends) {
-    test(`${name} [${label}]`, async () => {
-      await run(body, { backend: make() });
-    });
+    test(
+      `${name} [${label}]`,
+      async () => {
+        await run(body, { backend: make() });
+      },
+      milliseconds,
+    );
   }
 }
 
