@@ -5,7 +5,7 @@
  * Invariant: a task waits only while the runtime's buffer is empty, so bytes come out in the order in which they came,
  * and all of them before the end or the error that followed.
  */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation, UsageError } from "@anyloop/core";
 import { HostLeaf, type Strand } from "@anyloop/core/lowlevel";
 import { checkMaxBytes } from "./byte-arguments.ts";
@@ -52,6 +52,16 @@ class Receive extends HostLeaf<unknown> {
   }
 }
 
+const inboxOf = Symbol("anyloop.inbox");
+
+/**
+ * The short way of what comes, for all sockets: a function for each is more to be fetched for each message. A runtime that
+ * does not come by here still says that the socket is readable.
+ */
+function handOrPush(this: Socket & { readonly [inboxOf]: Inbox }, chunk: Uint8Array | null): boolean {
+  return this[inboxOf].hand(chunk) || Socket.prototype.push.call(this, chunk);
+}
+
 export class Inbox {
   /** Who waits. */
   receiving: Receive | undefined = undefined;
@@ -62,9 +72,7 @@ export class Inbox {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    const push = socket.push.bind(socket);
-    // The short way. A runtime that does not come by here still says that the socket is readable.
-    socket.push = (chunk: Uint8Array | null): boolean => this.hand(chunk) || push(chunk);
+    Object.assign(socket, { [inboxOf]: this, push: handOrPush });
     socket.on("readable", () => this.onReadable());
   }
 
@@ -108,7 +116,7 @@ export class Inbox {
   }
 
   /** Gives the task that waits what has just come; false if it is for the runtime's buffer. */
-  private hand(chunk: Uint8Array | null): boolean {
+  hand(chunk: Uint8Array | null): boolean {
     const { receiving } = this;
     if (receiving === undefined || chunk === null) return false;
     // More than the task wants is stored, and it takes its part from there; nothing overtakes that.

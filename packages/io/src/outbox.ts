@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { BusyResourceError, ClosedResourceError, type Operation } from "@anyloop/core";
 import {
   type AbortFn,
+  Deque,
   HostLeaf,
   type Strand,
   suspendOnHost,
@@ -77,6 +78,13 @@ class Send extends HostLeaf<void> implements Writing {
   }
 }
 
+/** Those that write when the task blocks. One list for all: a callback for each is more to be fetched for each message. */
+const gathering = new Deque<Outbox>();
+
+function writeGathered(): void {
+  for (let next = gathering.shift(); next !== undefined; next = gathering.shift()) next.writeGathered();
+}
+
 export class Outbox {
   /** Who waits. */
   writing: Writing | undefined = undefined;
@@ -90,36 +98,6 @@ export class Outbox {
   private isClosed = false;
   private error: Error | undefined = undefined;
   private isReported = false;
-
-  private readonly onBlocked = (): void => {
-    this.isGathering = false;
-    this.write();
-  };
-
-  private readonly onWritten = (failure?: Error | null): void => {
-    this.willBeCalled = false;
-    const { writing } = this;
-    // Told here first, when nothing is under way any more: not because the system has it.
-    if (isFailure(failure)) {
-      this.broke(failure);
-      return;
-    }
-    if (writing === undefined) return;
-    this.writing = undefined;
-    // Asked for by somebody who was cancelled, it may come before what was sent since has gone.
-    if (this.isWritten) writing.proceed();
-    else this.callWhenWritten(writing);
-  };
-
-  private readonly onFinished = (failure?: Error | null): void => {
-    if (isFailure(failure)) {
-      this.broke(failure);
-      return;
-    }
-    const { writing } = this;
-    this.writing = undefined;
-    writing?.proceed();
-  };
 
   /** `broke` is told when what was written is lost, and calls `break` and `wake` unless it has before. */
   constructor(socket: Socket, broke: (error: Error) => void) {
@@ -219,8 +197,14 @@ export class Outbox {
     return this.socket.writableLength === 0;
   }
 
+  /** The task that gathered has blocked. */
+  writeGathered(): void {
+    this.isGathering = false;
+    this.write();
+  }
+
   /** Writes what was gathered. */
-  write(): void {
+  private write(): void {
     if (this.batch.size > 0) this.batch.writeTo(this.socket);
   }
 
@@ -228,7 +212,7 @@ export class Outbox {
     this.write();
     if (this.isEnded) return;
     this.isEnded = true;
-    this.socket.end(this.onFinished);
+    this.socket.end((failure?: Error | null) => this.wasFinished(failure));
   }
 
   callWhenWritten(writing: Writing): void {
@@ -236,7 +220,32 @@ export class Outbox {
     // The end of the direction brings a call of its own.
     if (this.willBeCalled || this.isEnded) return;
     this.willBeCalled = true;
-    this.socket.write(nothing, this.onWritten);
+    this.socket.write(nothing, (failure) => this.wasWritten(failure));
+  }
+
+  private wasWritten(failure: Error | null | undefined): void {
+    this.willBeCalled = false;
+    const { writing } = this;
+    // Told here first, when nothing is under way any more: not because the system has it.
+    if (isFailure(failure)) {
+      this.broke(failure);
+      return;
+    }
+    if (writing === undefined) return;
+    this.writing = undefined;
+    // Asked for by somebody who was cancelled, it may come before what was sent since has gone.
+    if (this.isWritten) writing.proceed();
+    else this.callWhenWritten(writing);
+  }
+
+  private wasFinished(failure: Error | null | undefined): void {
+    if (isFailure(failure)) {
+      this.broke(failure);
+      return;
+    }
+    const { writing } = this;
+    this.writing = undefined;
+    writing?.proceed();
   }
 
   private waitUntilWritten(waiter: Waiter<void>): AbortFn | void {
@@ -262,7 +271,8 @@ export class Outbox {
       this.write();
     } else if (!this.isGathering) {
       this.isGathering = true;
-      whenBlocked(this.onBlocked);
+      gathering.push(this);
+      if (gathering.size === 1) whenBlocked(writeGathered);
     }
   }
 

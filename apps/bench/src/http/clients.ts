@@ -65,6 +65,7 @@ const results: Record<string, Record<string, number>> = {};
 for (const count of atOnce) {
   const figures = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (let round = 0; round < warmUps + rounds; round++) {
+    console.error(`${String(count)} at a time, round ${String(round + 1)} of ${String(warmUps + rounds)}`);
     for (const [name, client] of clients) {
       const figure = await client.ask(`${String(requests)} ${String(count)}`);
       if (round >= warmUps) figures.get(name)?.push(figure);

@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { parseArgs, styleText } from "node:util";
 import { median } from "../measure.ts";
 import { load } from "./load.ts";
@@ -52,6 +53,8 @@ class Contestant {
   readonly name: string;
   readonly figures: Record<TaskName, number[]> = { GET: [], "POST 1 kB JSON": [] };
   private readonly process: ChildProcess;
+  /** Its first line says where it listens. Asked for at once: of one that ends before that nothing comes later. */
+  private readonly firstLine: Promise<IteratorResult<string>>;
   private port = 0;
 
   constructor(name: string, file: string, program = process.execPath) {
@@ -60,15 +63,15 @@ class Contestant {
       stdio: ["pipe", "pipe", "ignore"],
     });
     this.process.on("error", () => {});
+    const output = this.process.stdout as Readable;
+    this.firstLine = createInterface({ input: output })[Symbol.asyncIterator]().next();
   }
 
   /** False if it cannot take part here. */
   async ready(): Promise<boolean> {
-    const { stdout } = this.process;
-    if (stdout === null) return false;
-    const line = await createInterface({ input: stdout })[Symbol.asyncIterator]().next();
-    this.port = Number(line.value);
-    return line.done !== true;
+    const { value, done } = await this.firstLine;
+    this.port = Number(value);
+    return done !== true;
   }
 
   /** Microseconds a request. */
@@ -99,6 +102,7 @@ for (const contestant of all) {
   else console.error(`${contestant.name} is not installed here, and does not take part.`);
 }
 for (let round = 0; round < warmUps + rounds; round++) {
+  console.error(`round ${String(round + 1)} of ${String(warmUps + rounds)}`);
   for (const task of Object.keys(tasks) as TaskName[]) {
     for (let place = 0; place < able.length; place++) {
       const contestant = able[(round + place) % able.length] as Contestant;
