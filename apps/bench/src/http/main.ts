@@ -54,7 +54,7 @@ class Contestant {
   readonly figures: Record<TaskName, number[]> = { GET: [], "POST 1 kB JSON": [] };
   private readonly process: ChildProcess;
   /** Its first line says where it listens. Asked for at once: of one that ends before that nothing comes later. */
-  private readonly firstLine: Promise<IteratorResult<string>>;
+  private readonly firstLine: Promise<IteratorResult<string, undefined>>;
   private port = 0;
 
   constructor(name: string, file: string, program = process.execPath) {
