@@ -1,6 +1,6 @@
 /** Runs vitest on a folder, in a process of its own, and reads what it reports. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -20,7 +20,8 @@ interface Report {
 
 /** The report, and all that vitest printed. The folder has a vitest.config.ts. */
 export async function runVitest(folder: string): Promise<Report & { readonly output: string }> {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), "anyloop-")), "report.json");
+  const reports = mkdtempSync(path.join(tmpdir(), "anyloop-"));
+  const file = path.join(reports, "report.json");
   const child = spawn(
     process.execPath,
     [vitest, "run", "--root", folder, "--reporter=json", "--reporter=default", `--outputFile=${file}`],
@@ -30,6 +31,10 @@ export async function runVitest(folder: string): Promise<Report & { readonly out
   const gather = (chunk: Buffer): void => void (output += chunk.toString());
   child.stdout.on("data", gather);
   child.stderr.on("data", gather);
-  await new Promise((resolve, reject) => child.on("close", resolve).on("error", reject));
-  return { ...(JSON.parse(readFileSync(file, "utf8")) as Report), output };
+  try {
+    await new Promise((resolve, reject) => child.on("close", resolve).on("error", reject));
+    return { ...(JSON.parse(readFileSync(file, "utf8")) as Report), output };
+  } finally {
+    rmSync(reports, { recursive: true });
+  }
 }
