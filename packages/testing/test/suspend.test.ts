@@ -3,7 +3,6 @@ import {
   type Cancelled,
   CancelScope,
   isCancelled,
-  moveOnAfter,
   run,
   taskGroup,
   UsageError,
@@ -136,17 +135,14 @@ each(
 
 for (const backend of [kernel, native]) {
   test(`an abort function that throws ends the run with an internal error [${backend.name}]`, async () => {
-    const error = await thrownBy(
-      run(
-        moveOnAfter(
-          1,
-          suspend(() => () => {
-            throw new Error("broken abort");
-          }),
-        ),
-        { backend: backend() },
-      ),
-    );
+    const scope = new CancelScope();
+    const waiting = suspend(() => {
+      setTimeout(() => scope.cancel(), 1);
+      return () => {
+        throw new Error("broken abort");
+      };
+    });
+    const error = await thrownBy(run(scope.run(waiting), { backend: backend() }));
     expect((error as { code?: string }).code).toBe("INTERNAL");
     expect(String((error as Error).cause)).toContain("broken abort");
   });
