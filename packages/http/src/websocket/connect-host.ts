@@ -31,12 +31,14 @@ function opened(url: URL, protocols: readonly string[]): Operation<WebSocket> {
       listening.abort();
       waiter.resume(socket);
     };
-    const close = ({ code }: CloseEvent): void => {
+    const refused = (): void => {
       listening.abort();
-      waiter.fail(new WebSocketHandshakeError(`Cannot open a websocket to ${url.host} (${String(code)}).`));
+      waiter.fail(new WebSocketHandshakeError(`Cannot open a websocket to ${url.host}.`));
     };
     socket.addEventListener("open", open, { signal });
-    socket.addEventListener("close", close, { signal });
+    // Node 22 tells of a connection that was not made by an error alone.
+    socket.addEventListener("error", refused, { signal });
+    socket.addEventListener("close", refused, { signal });
     return () => {
       listening.abort();
       socket.close();
