@@ -1,6 +1,6 @@
 // Runs the tests once under each runtime, and closes with a table, which it can write to docs/runtimes.md.
 import { execFileSync, spawn } from "node:child_process";
-import { globSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
 import { type Runtime, runtimes, versionOf } from "./runtimes.ts";
@@ -52,7 +52,7 @@ ${runtimes.map(({ name }) => name).join(", ")}.
 Of all, one that this machine has not is passed over, loudly.
 
   --smoke  only a few tests, and nobody is missed
-  --write  writes the table to ${table}; wants all runtimes and all tests`;
+  --write  writes their rows of the table in ${table}; wants all tests`;
 
 function fail(message: string): never {
   console.error(message);
@@ -81,8 +81,7 @@ function choice(): Choice {
   }
   const paths = positionals.filter((argument) => argument.includes("/"));
   const names = positionals.filter((argument) => !argument.includes("/"));
-  if (write && (smoke || positionals.length > 0))
-    fail(`--write wants all runtimes and all tests.\n\n${usage}`);
+  if (write && (smoke || paths.length > 0)) fail(`--write wants all tests.\n\n${usage}`);
   for (const name of names) {
     if (!runtimes.some((runtime) => runtime.name === name))
       fail(`There is no runtime "${name}".\n\n${usage}`);
@@ -162,14 +161,31 @@ function printTable(results: readonly Result[]): void {
   }
 }
 
+/** The table's row of a runtime and the tests that failed there: as it has just been, or else as the table has it. */
+function linesOf(runtime: Runtime, result: Result | undefined, before: readonly string[]): string[] {
+  const { name } = runtime;
+  if (result === undefined) {
+    return before.filter((line) => line.startsWith(`| ${name} `) || line.startsWith(`- ${name}: `));
+  }
+  const { outcome, passed, failed, skipped, failures } = result;
+  const counts = [passed, failed, skipped].map((count) => String(count ?? "?"));
+  return [
+    `| ${[name, versionOf(runtime), outcome, ...counts].join(" | ")} |`,
+    ...failures.map((failure) => `- ${name}: ${failure}`),
+  ];
+}
+
 function writeTable(results: readonly Result[]): void {
-  const rows = results.map(({ runtime, outcome, passed, failed, skipped }) => {
-    const counts = [passed, failed, skipped].map((count) => String(count ?? "?"));
-    return `| ${[runtime.name, versionOf(runtime), outcome, ...counts].join(" | ")} |`;
-  });
-  const failures = results.flatMap(({ runtime, failures }) =>
-    failures.map((failure) => `- ${runtime.name}: ${failure}`),
+  const before = readFileSync(table, "utf8").split("\n");
+  const lines = runtimes.flatMap((runtime) =>
+    linesOf(
+      runtime,
+      results.find((result) => result.runtime === runtime),
+      before,
+    ),
   );
+  const rows = lines.filter((line) => line.startsWith("|"));
+  const failures = lines.filter((line) => line.startsWith("-"));
   writeFileSync(
     table,
     `# Where the tests pass
