@@ -1,6 +1,11 @@
 /** Events from bytes, and back. */
 import { BrokenResourceError, UsageError } from "@anyloop/core";
-import { encodeEvent, EventParser, type EventParserOptions, type ServerSentEvent } from "@anyloop/http";
+import {
+  encodeEvent,
+  EventParser,
+  type EventParserOptions,
+  type ServerSentEvent,
+} from "@anyloop/http/client";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 

@@ -16,7 +16,7 @@ import {
   taskGroup,
   UsageError,
 } from "@anyloop/core";
-import { encodeEvent, type EventResponse, EventStream, type EventStreamOptions } from "@anyloop/http";
+import { encodeEvent, type EventResponse, EventStream, type EventStreamOptions } from "@anyloop/http/client";
 import { everyBackend, memoryByteStreamPair } from "@anyloop/testing";
 import { expect, test } from "vitest";
 
