@@ -1,12 +1,5 @@
 /** `suspend`: what everything that blocks is built on. */
-import {
-  type Cancelled,
-  CancelScope,
-  isCancelled,
-  run,
-  taskGroup,
-  UsageError,
-} from "@anyloop/core";
+import { type Cancelled, CancelScope, isCancelled, run, taskGroup, UsageError } from "@anyloop/core";
 import { checkpointIfCancelled, shieldedCheckpoint, suspend, type Waiter } from "@anyloop/core/lowlevel";
 import { kernel } from "@anyloop/kernel";
 import { native } from "@anyloop/native";
